@@ -1,0 +1,21 @@
+"""Ids that are computed: the same thing has the same id wherever it is asked for."""
+
+from uuid import UUID, uuid5
+
+# RFC 9562 version 5 names below one namespace of our own.
+_NAMESPACE = UUID("5f0d9f3a-7a52-5c55-9d0c-6a1b8f2f1c11")
+
+
+def medium_id(uid: bytes) -> UUID:
+    """Return the stream id of the medium with this unique id."""
+    return uuid5(_NAMESPACE, f"medium/{uid.hex()}")
+
+
+def account_id(party_id: UUID, kind: str, currency: str) -> UUID:
+    """Return the id of a party's account of one kind in one currency."""
+    return uuid5(_NAMESPACE, f"account/{party_id}/{kind}/{currency}")
+
+
+def short(some_id: UUID) -> str:
+    """Return the first eight hex digits, enough for people to tell ids apart."""
+    return some_id.hex[:8]
