@@ -1,0 +1,1 @@
+"""The doors of the ledger: HTTP, pages and the command line."""

@@ -1,0 +1,1 @@
+"""The outside world behind `ledger.ports`: one file for each thing outside."""

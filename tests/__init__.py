@@ -1,0 +1,1 @@
+"""What the system claims, as sentences that can fail."""
