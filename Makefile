@@ -1,0 +1,52 @@
+# Two commands do it all: `make demo` shows the whole story, `make test` proves it.
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check format bench serve lock clean
+
+BIN := .venv/bin
+ROOMS := ledger api card_bridge dispenser migrations tests
+
+help: ## Say what can be made.
+	@sed -n 's/^\([a-z]*\): .*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST)
+
+setup: ## Make .venv with the locked packages. PYTHON=... names another Python.
+	@PYTHON="$(PYTHON)" tools/setup.sh
+
+demo: setup ## Tell the whole story, from purchase to a refused clone (in .demo/).
+	@$(BIN)/python -m tests.story
+
+# Where the system packages may not be installed, CI fails; anybody else goes without
+# the tests that talk to a PC/SC daemon.
+test: setup ## Run every test. ARGS=... goes to pytest.
+	@if tools/system-packages.sh tests; then $(BIN)/pytest $(ARGS); \
+	elif [ "$$CI" = true ]; then exit 1; \
+	else echo "Left out: the tests that need a PC/SC daemon."; \
+	$(BIN)/pytest -m "not pcsc" $(ARGS); fi
+
+check: setup ## Check format, lint, types and the import contracts.
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy --strict $(ROOMS)
+	$(BIN)/lint-imports --no-logo
+
+format: setup ## Write the code in the house's format.
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: setup ## Measure, each figure against its baseline (in .bench/).
+	@$(BIN)/python -m tests.benchmarks
+
+serve: setup ## Run the ledger's HTTP server.
+	@$(BIN)/ledgerctl serve
+
+# One answer for every platform and Python that the package allows, hashes included.
+LOCK := $(BIN)/uv pip compile -q --universal --python-version 3.11 \
+	--generate-hashes --no-header
+lock: setup ## Choose package versions anew within pyproject.toml. ARGS=--upgrade
+	$(LOCK) $(ARGS) --group dev --group build pyproject.toml -o requirements/all.lock
+	$(LOCK) --group pyproject.toml:build -c requirements/all.lock \
+		-o requirements/build.lock
+
+clean: ## Take away what was made: .venv, .demo, .bench, caches. Data in .ledger stays.
+	rm -rf .venv .demo .bench .hypothesis .mypy_cache .pytest_cache .ruff_cache \
+		.import_linter_cache build dist
