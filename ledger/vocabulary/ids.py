@@ -16,6 +16,11 @@ def account_id(party_id: UUID, kind: str, currency: str) -> UUID:
     return uuid5(_NAMESPACE, f"account/{party_id}/{kind}/{currency}")
 
 
+def paper_id(serial: str) -> UUID:
+    """Return the stream id of the sheet of paper with this serial."""
+    return uuid5(_NAMESPACE, f"paper/{serial}")
+
+
 def short(some_id: UUID) -> str:
     """Return the first eight hex digits, enough for people to tell ids apart."""
     return some_id.hex[:8]

@@ -14,7 +14,7 @@ import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Literal, Self, cast
+from typing import Any, Literal, Self
 from uuid import UUID
 
 import cbor2
@@ -264,7 +264,7 @@ def _structure(raw: bytes, length: int) -> list[Any]:
     kinds = (bytes, dict) + (bytes,) * (length - 2)
     if not all(type(part) is kind for part, kind in zip(parts, kinds, strict=True)):
         raise SealBroken("malformed", "The bytes are not a sealed ticket.")
-    return cast("list[Any]", parts)
+    return parts
 
 
 def _strict(raw: bytes) -> Any:
@@ -274,7 +274,7 @@ def _strict(raw: bytes) -> Any:
     try:
         value = cbor2.loads(raw, max_depth=_CBOR_DEPTH_MAX)
         deterministic = cbor2.dumps(value, canonical=True) == raw
-    except Exception:  # cbor2 lets several of its own and of Python's errors out.
+    except (cbor2.CBORError, ValueError, TypeError, RecursionError, OverflowError):
         deterministic = False
     if not deterministic:
         raise SealBroken("malformed", "The bytes are not deterministic CBOR.")

@@ -1,0 +1,13 @@
+"""The e-ticket: a right, who owns it, and everything that may happen to it."""
+
+from ledger.aggregates.e_ticket.states import (
+    Form,
+    FormKind,
+    Life,
+    Lock,
+    LockKind,
+    Terms,
+)
+from ledger.aggregates.e_ticket.ticket import ETicket
+
+__all__ = ["ETicket", "Form", "FormKind", "Life", "Lock", "LockKind", "Terms"]

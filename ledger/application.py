@@ -1,0 +1,149 @@
+"""Loading and saving, and races turned into refusals.
+
+The eventsourcing library is kept behind this file and `ledger/log`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from typing import TypeVar
+from uuid import UUID
+
+from eventsourcing.application import AggregateNotFoundError, Application
+from eventsourcing.persistence import RecordConflictError
+from eventsourcing.utils import Environment, EnvType
+
+from ledger.aggregates.account import Account, Entry
+from ledger.aggregates.base import Recorded
+from ledger.aggregates.device import Device
+from ledger.aggregates.e_ticket import ETicket
+from ledger.aggregates.medium import Medium, MediumUnknown
+from ledger.aggregates.offering import Offering
+from ledger.aggregates.order import Order, OrderUnknown
+from ledger.aggregates.paper import Paper
+from ledger.aggregates.party import Party
+from ledger.errors import Missing, Overtaken, Unknown
+from ledger.vocabulary.ids import medium_id
+
+ATTEMPTS_MAX = 4
+
+_A = TypeVar("_A", bound=Recorded)
+_T = TypeVar("_T")
+
+AGGREGATES: tuple[type[Recorded], ...] = (
+    Account,
+    Device,
+    ETicket,
+    Entry,
+    Medium,
+    Offering,
+    Order,
+    Paper,
+    Party,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """Who and what caused events; recorded with each of them. Ids only, no names."""
+
+    actor: str
+    credential: str | None = None
+    device: str | None = None
+    command: str | None = None
+    correlation: str | None = None
+    device_time: str | None = None
+
+    def as_dict(self) -> dict[str, str]:
+        return {name: value for name, value in asdict(self).items() if value}
+
+
+class TicketUnknown(Missing):
+    code = "unknown"
+    says = "There is no such ticket."
+
+
+class Ledger(Application[UUID]):
+    """The log of one origin, as aggregates that can be loaded and recorded."""
+
+    name = "ledger"
+
+    def __init__(self, env: EnvType) -> None:
+        super().__init__(env)
+
+    def construct_env(self, name: str, env: EnvType | None = None) -> Environment:
+        # The library would read the whole process environment; settings come in here.
+        return Environment(name, dict(env or {}))
+
+    def ticket(self, ticket_id: UUID) -> ETicket:
+        return self._load(ETicket, ticket_id, TicketUnknown())
+
+    def offering(self, offering_id: UUID) -> Offering:
+        return self._load(Offering, offering_id, Unknown(what="offering"))
+
+    def order(self, order_id: UUID) -> Order:
+        return self._load(Order, order_id, OrderUnknown())
+
+    def party(self, party_id: UUID) -> Party:
+        return self._load(Party, party_id, Unknown(what="party"))
+
+    def device(self, device_id: UUID) -> Device:
+        return self._load(Device, device_id, Unknown(what="device"))
+
+    def account(self, account_id: UUID) -> Account:
+        return self._load(Account, account_id, Unknown(what="account"))
+
+    def medium(self, uid: bytes) -> Medium:
+        return self._load(Medium, medium_id(uid), MediumUnknown())
+
+    def knows(self, stream_id: UUID) -> bool:
+        return stream_id in self.repository
+
+    def record(self, *aggregates: Recorded, cause: Cause) -> int:
+        """Append what is pending, all or nothing; return the last position.
+
+        Raises `Overtaken` when another writer was first on one of the streams.
+        """
+        stamped = cause.as_dict()
+        for aggregate in aggregates:
+            for event in aggregate.pending_events:
+                # Events are frozen for everybody else; the cause joins them here.
+                object.__setattr__(event, "cause", stamped)
+        try:
+            recordings = self.save(*aggregates)
+        except RecordConflictError:
+            raise Overtaken from None
+        if not recordings:
+            return self.position()
+        return max(recording.notification.id for recording in recordings)
+
+    def position(self) -> int:
+        """Return the position of the newest event, 0 for an empty log."""
+        return self.recorder.max_notification_id() or 0
+
+    def events_of(self, stream_id: UUID) -> Sequence[Recorded.Event]:
+        """Return every event of one stream, oldest first."""
+        events = list(self.events.get(stream_id))
+        if not events:
+            raise Unknown(what="stream")
+        return events  # type: ignore[return-value]
+
+    def _load(self, kind: type[_A], stream_id: UUID, missing: Missing) -> _A:
+        try:
+            loaded: object = self.repository.get(stream_id)
+        except AggregateNotFoundError:
+            raise missing from None
+        if not isinstance(loaded, kind):
+            raise missing
+        return loaded
+
+
+def attempt(command: Callable[[], _T]) -> _T:
+    """Run a use case, again if it was overtaken: it reloads, so it decides anew."""
+    for _ in range(ATTEMPTS_MAX - 1):
+        try:
+            return command()
+        except Overtaken:
+            continue
+    return command()
