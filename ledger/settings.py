@@ -1,0 +1,149 @@
+"""Everything that can be set from outside, read once, checked, and frozen.
+
+A program reads its settings at its start and stops there if one is wrong: a misspelt
+name is not passed over, for it would silently mean the default.
+"""
+
+import os
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, Self
+from urllib.parse import urlsplit
+
+PREFIX = "LEDGER_"
+PORT_MAX = 65_535
+WORKERS_MAX = 256
+THREADS_MAX = 256
+POOL_SIZE_MAX = 500
+LOG_LEVELS = ("debug", "info", "warning", "error")
+
+# One log is one schema, so its name goes into SQL: an unquoted PostgreSQL identifier.
+_SCHEMA = re.compile(r"(?!pg_)[a-z_][a-z0-9_]{0,62}")
+# C2SP tlog-checkpoint: the origin is a line of its own, and a key name in signed notes.
+_ORIGIN = re.compile(r"[!-*,-~]{1,255}")
+_HOST = re.compile(r"[0-9A-Za-z.:_-]{1,255}")
+
+
+class SettingsError(Exception):
+    """A setting that the program cannot start with; the message names it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """How this installation runs. Each field is set by `LEDGER_` and its name."""
+
+    database_url: str | None = field(default=None, repr=False)  # May hold a password.
+    """PostgreSQL 15 to 18 as `postgresql://…`; None: the embedded server, in `home`."""
+
+    home: Path = Path(".ledger")
+    """The folder of this installation: `postgres/` (embedded server) and `keys/`."""
+
+    origin: str = "eticket-ledger.local/log"
+    """The log's public name, signed with every checkpoint; never changes."""
+
+    schema: str = "ledger"
+    """The PostgreSQL schema that holds the log."""
+
+    host: str = "127.0.0.1"
+    port: int = 8470
+    workers: int = 2
+    """Server processes."""
+
+    threads: int = 8
+    """Threads in each server process."""
+
+    pool_size: int = 10
+    """Database connections that each process may hold."""
+
+    log_level: str = "info"
+
+    @property
+    def postgres_home(self) -> Path:
+        return self.home / "postgres"
+
+    @property
+    def keys_home(self) -> Path:
+        return self.home / "keys"
+
+    @classmethod
+    def load(cls) -> Self:
+        """Read this process's environment. Raises SettingsError."""
+        return cls.from_environ(os.environ)
+
+    @classmethod
+    def from_environ(cls, environ: Mapping[str, str]) -> Self:
+        """Read `environ`; an empty value counts as not set. Raises SettingsError."""
+        names = {PREFIX + each.name.upper(): each.name for each in fields(cls)}
+        given: dict[str, Any] = {}
+        for name in sorted(environ):
+            if not name.startswith(PREFIX):
+                continue
+            if name not in names:
+                known = ", ".join(sorted(names))
+                raise SettingsError(f"{name} is not a setting; there are {known}.")
+            if value := environ[name].strip():
+                given[names[name]] = _READ[names[name]](name, value)
+        return cls(**given)
+
+
+def _database_url(name: str, value: str) -> str:
+    # The value is not repeated: it may hold a password.
+    wrong = SettingsError(f"{name} is not of the form postgresql://user@host/database.")
+    try:
+        parts = urlsplit(value)
+        named = parts.path.strip("/") or parts.query
+        _ = parts.port
+    except ValueError:
+        raise wrong from None
+    if parts.scheme not in {"postgresql", "postgres"} or not named:
+        raise wrong
+    return value
+
+
+def _whole(least: int, most: int) -> Callable[[str, str], int]:
+    def read(name: str, value: str) -> int:
+        if value.isascii() and value.isdigit() and len(value) < 10:
+            number = int(value)
+            if least <= number <= most:
+                return number
+        raise SettingsError(f"{name} must be a whole number from {least} to {most}.")
+
+    return read
+
+
+def _matching(pattern: re.Pattern[str], form: str) -> Callable[[str, str], str]:
+    def read(name: str, value: str) -> str:
+        if not pattern.fullmatch(value):
+            raise SettingsError(f"{name} must be {form}.")
+        return value
+
+    return read
+
+
+def _log_level(name: str, value: str) -> str:
+    if value.lower() not in LOG_LEVELS:
+        raise SettingsError(f"{name} must be one of {', '.join(LOG_LEVELS)}.")
+    return value.lower()
+
+
+def _home(name: str, value: str) -> Path:
+    path = Path(value)
+    if "\0" in value or (path.exists() and not path.is_dir()):
+        raise SettingsError(f"{name} must be a folder.")
+    return path
+
+
+_READ: Mapping[str, Callable[[str, str], Any]] = {
+    "database_url": _database_url,
+    "home": _home,
+    "origin": _matching(_ORIGIN, "printable ASCII without spaces and plus signs"),
+    "schema": _matching(_SCHEMA, "lower-case letters, digits and _, not pg_…"),
+    "host": _matching(_HOST, "a host name or an IP address"),
+    "port": _whole(1, PORT_MAX),
+    "workers": _whole(1, WORKERS_MAX),
+    "threads": _whole(1, THREADS_MAX),
+    "pool_size": _whole(1, POOL_SIZE_MAX),
+    "log_level": _log_level,
+}

@@ -1,0 +1,62 @@
+"""What tests of every room may ask for: a database, and how hard hypothesis tries."""
+
+import itertools
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlencode, urlsplit, urlunsplit
+
+import psycopg
+import pytest
+from hypothesis import HealthCheck, settings
+from psycopg import sql
+
+from ledger.adapters.embedded_postgres import EmbeddedPostgres
+from tests.databases import Database
+
+# Two cores may be busy with something else: slow is not wrong.
+settings.register_profile(
+    "house", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.register_profile("ci", settings.get_profile("house"), print_blob=True)
+settings.register_profile("deep", settings.get_profile("house"), max_examples=2_000)
+settings.load_profile("ci" if os.environ.get("CI") == "true" else "house")
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The server under test: LEDGER_DATABASE_URL's, else an embedded one of its own.
+
+    The embedded one does not wait for the disk: a test that cuts the power has a
+    server of its own.
+    """
+    if url := os.environ.get("LEDGER_DATABASE_URL"):
+        yield url
+        return
+    folder: Path = tmp_path_factory.mktemp("postgres")
+    quick = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}
+    with EmbeddedPostgres(folder, server_settings=quick) as server:
+        yield server.url
+
+
+@pytest.fixture
+def database(postgres_url: str) -> Iterator[Database]:
+    """An empty schema of this test's own, dropped with all that is in it."""
+    schema = f"test_{os.getpid()}_{next(_numbers)}"
+    with psycopg.connect(postgres_url, autocommit=True) as connection:
+        name = sql.Identifier(schema)
+        connection.execute(sql.SQL("CREATE SCHEMA {}").format(name))
+        yield Database(
+            url=_within(postgres_url, schema), server_url=postgres_url, schema=schema
+        )
+        connection.execute(sql.SQL("DROP SCHEMA {} CASCADE").format(name))
+
+
+def _within(url: str, schema: str) -> str:
+    """The same server's address, its search path leading to the schema."""
+    parts = urlsplit(url)
+    more = urlencode({"options": f"-csearch_path={schema}"}).replace("+", "%20")
+    query = f"{parts.query}&{more}" if parts.query else more
+    return urlunsplit(parts._replace(query=query))
