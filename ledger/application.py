@@ -5,9 +5,9 @@ The eventsourcing library is kept behind this file and `ledger/log`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from typing import TypeVar
+from typing import TypeVar, cast
 from uuid import UUID
 
 from eventsourcing.application import AggregateNotFoundError, Application
@@ -24,6 +24,7 @@ from ledger.aggregates.order import Order, OrderUnknown
 from ledger.aggregates.paper import Paper
 from ledger.aggregates.party import Party
 from ledger.errors import Missing, Overtaken, Unknown
+from ledger.log.recorder import LedgerRecorder
 from ledger.vocabulary.ids import medium_id
 
 ATTEMPTS_MAX = 4
@@ -69,8 +70,7 @@ class Ledger(Application[UUID]):
 
     name = "ledger"
 
-    def __init__(self, env: EnvType) -> None:
-        super().__init__(env)
+    recorder: LedgerRecorder
 
     def construct_env(self, name: str, env: EnvType | None = None) -> Environment:
         # The library would read the whole process environment; settings come in here.
@@ -122,12 +122,17 @@ class Ledger(Application[UUID]):
         """Return the position of the newest event, 0 for an empty log."""
         return self.recorder.max_notification_id() or 0
 
-    def events_of(self, stream_id: UUID) -> Sequence[Recorded.Event]:
-        """Return every event of one stream, oldest first."""
-        events = list(self.events.get(stream_id))
-        if not events:
-            raise Unknown(what="stream")
-        return events  # type: ignore[return-value]
+    def paper(self, paper_id: UUID) -> Paper:
+        return self._load(Paper, paper_id, Unknown(what="paper"))
+
+    def events_of(self, stream_id: UUID) -> list[tuple[int, Recorded.Event]]:
+        """Return every event of one stream with its position, oldest first."""
+        positions = self.recorder.positions_of(stream_id)
+        events = self.events.get(stream_id)
+        return [
+            (positions[event.originator_version], cast("Recorded.Event", event))
+            for event in events
+        ]
 
     def _load(self, kind: type[_A], stream_id: UUID, missing: Missing) -> _A:
         try:

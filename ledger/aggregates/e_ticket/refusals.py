@@ -123,6 +123,16 @@ class SerialMismatch(Conflict):
     says = "Printing was authorised with serial {serial}, not with this one."
 
 
+class OtherMachine(Denied):
+    code = "device_not_authorised"
+    says = "Another machine holds the ticket's lease."
+
+
+class OtherWrite(Conflict):
+    code = "in_doubt"
+    says = "The card write reported is not the one prepared for this."
+
+
 class BadSerial(Malformed):
     code = "malformed"
     says = "A serial has 3 to 32 capital letters, digits and hyphens."

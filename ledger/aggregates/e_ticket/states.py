@@ -41,6 +41,15 @@ class Lock:
 NO_LOCK = Lock()
 
 
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """Which machine a short lock belongs to, and the card write that goes with it."""
+
+    device_id: UUID
+    write_id: UUID
+    receipt: str | None = None
+
+
 class FormKind(StrEnum):
     ELECTRONIC = "ELECTRONIC"
     ON_MEDIUM = "ON_MEDIUM"

@@ -30,6 +30,7 @@ from ledger.aggregates.e_ticket.states import (
     Form,
     FormKind,
     GiftOffer,
+    Lease,
     Life,
     Listing,
     Lock,
@@ -148,7 +149,8 @@ class ETicket(Recorded):
         self.offer: GiftOffer | None = None
         self.listing: Listing | None = None
         self.print_serial: str | None = None
-        self.receipts: set[str] = set()
+        self.lease: Lease | None = None
+        self.redemptions: dict[str, str] = {}  # Receipts by session.
 
     @property
     def terms_hash(self) -> str:
@@ -395,8 +397,8 @@ class ETicket(Recorded):
         if by != self.issuer_id:
             raise no.NotTheIssuer
         check_right(right)
-        self._require_alive()
-        self._settle(at)
+        self.require_owned()
+        self.settle_lock(at)
         if self.lock.kind not in (LockKind.NONE, LockKind.GIFT, LockKind.LISTING):
             raise self._locked()
         if right == self.right:
@@ -573,21 +575,35 @@ class ETicket(Recorded):
 
         def apply(self, aggregate: ETicket) -> None:
             aggregate.print_serial = None
+            aggregate.lease = Lease(self.device_id, self.write_id)
             aggregate.lock = Lock(
                 LockKind.DISPENSE, self.job_id, self.until, self.originator_version
             )
 
-    def authorise_print(self, *, job_id: UUID, serial: str, at: datetime) -> None:
+    def authorise_print(
+        self,
+        *,
+        job_id: UUID,
+        write_id: UUID,
+        device_id: UUID,
+        serial: str,
+        at: datetime,
+    ) -> None:
         """Allow one numbered paper, after the card's slot is marked.
 
         From here on the lease does not run out: what became of the paper is in doubt
         until the dispenser says so.
         """
         check_serial(serial)
-        self._require_alive()
-        if self._is_authorised(job_id, serial):
-            return
+        self.require_owned()
         self._require_lock(LockKind.DISPENSE, job_id, "dispense job", at)
+        self._require_lease(device_id, write_id)
+        if self.print_serial == serial:
+            return
+        if self.print_serial is not None:
+            raise no.SerialMismatch(
+                serial=self.print_serial, because=self.names(self.lock.version)
+            )
         self.trigger_event(
             self.PrintAuthorised, timestamp=at, job_id=job_id, serial=serial
         )
@@ -603,10 +619,13 @@ class ETicket(Recorded):
                 LockKind.DISPENSE, self.job_id, None, self.originator_version
             )
 
-    def abort_dispense(self, *, job_id: UUID, reason: str, at: datetime) -> None:
+    def abort_dispense(
+        self, *, job_id: UUID, device_id: UUID, reason: str, at: datetime
+    ) -> None:
         """End a lease without a paper; the card's slot is restored at its next tap."""
-        self._require_alive()
+        self.require_owned()
         self._require_lock(LockKind.DISPENSE, job_id, "dispense job", at)
+        self._require_lease(device_id)
         self._abort_dispense(reason, at)
 
     def _abort_dispense(self, reason: str, at: datetime) -> None:
@@ -621,6 +640,7 @@ class ETicket(Recorded):
 
         def apply(self, aggregate: ETicket) -> None:
             aggregate.lock = NO_LOCK
+            aggregate.lease = None
             aggregate.print_serial = None
 
     def dispense(
@@ -635,8 +655,9 @@ class ETicket(Recorded):
         """Record the paper that was printed; said twice, it is recorded once."""
         if self.life == Life.DISPENSED and self.form.serial == serial:
             return
-        self._require_alive()
+        self.require_owned()
         self._require_lock(LockKind.DISPENSE, job_id, "dispense job", at)
+        self._require_lease(device_id)
         if self.print_serial != serial:
             raise no.SerialMismatch(
                 serial=self.print_serial, because=self.names(self.lock.version)
@@ -662,6 +683,7 @@ class ETicket(Recorded):
             aggregate.life_version = self.originator_version
             aggregate.form = Form(FormKind.PAPER, serial=self.serial)
             aggregate.lock = NO_LOCK
+            aggregate.lease = None
             aggregate._next_epoch(self)
 
     # Coupons: redeemed with a purchase, use by use.
@@ -684,7 +706,7 @@ class ETicket(Recorded):
         """Lease one use of a coupon to a point of sale."""
         if self.kind != "coupon":
             raise no.NoCoupon
-        if receipt in self.receipts:
+        if receipt in self.redemptions.values():
             raise no.ReceiptUsed(receipt=receipt)
         self._require_usable(expected_epoch, medium_uid, slot, at)
         self.trigger_event(
@@ -714,6 +736,7 @@ class ETicket(Recorded):
         until: datetime
 
         def apply(self, aggregate: ETicket) -> None:
+            aggregate.lease = Lease(self.device_id, self.write_id, self.receipt)
             aggregate.lock = Lock(
                 LockKind.REDEMPTION,
                 self.session_id,
@@ -722,9 +745,10 @@ class ETicket(Recorded):
             )
 
     def release_redemption(
-        self, *, session_id: UUID, reason: str, at: datetime
+        self, *, session_id: UUID, device_id: UUID, reason: str, at: datetime
     ) -> None:
         self._require_lock(LockKind.REDEMPTION, session_id, "redemption", at)
+        self._require_lease(device_id)
         self._release_redemption(reason, at)
 
     def _release_redemption(self, reason: str, at: datetime) -> None:
@@ -742,18 +766,22 @@ class ETicket(Recorded):
 
         def apply(self, aggregate: ETicket) -> None:
             aggregate.lock = NO_LOCK
+            aggregate.lease = None
 
     def redeem(
-        self, *, session_id: UUID, receipt: str, device_id: UUID, at: datetime
+        self, *, session_id: UUID, write_id: UUID, device_id: UUID, at: datetime
     ) -> None:
-        """Record one use, after the card's slot was updated."""
-        self._require_alive()
+        """Record one use, after the card's slot was updated; said twice, used once."""
+        if str(session_id) in self.redemptions:
+            return
+        self.require_owned()
         self._require_lock(LockKind.REDEMPTION, session_id, "redemption", at)
+        self._require_lease(device_id, write_id)
         self.trigger_event(
             self.CouponRedeemed,
             timestamp=at,
             session_id=session_id,
-            receipt=receipt,
+            receipt=self.lease.receipt if self.lease else "",
             device_id=device_id,
         )
 
@@ -765,8 +793,9 @@ class ETicket(Recorded):
 
         def apply(self, aggregate: ETicket) -> None:
             aggregate.uses.redeemed += 1
-            aggregate.receipts.add(self.receipt)
+            aggregate.redemptions[str(self.session_id)] = self.receipt
             aggregate.lock = NO_LOCK
+            aggregate.lease = None
             if aggregate.uses.left == 0:
                 aggregate.life = Life.SPENT
                 aggregate.life_version = self.originator_version
@@ -791,7 +820,8 @@ class ETicket(Recorded):
 
     # What commands ask.
 
-    def _require_alive(self) -> None:
+    def require_owned(self) -> None:
+        """Raise unless the right is still to be used: not on paper, not used up."""
         because = self.names(self.life_version)
         if self.life == Life.DISPENSED:
             raise no.AlreadyDispensed(serial=self.form.serial, because=because)
@@ -799,8 +829,8 @@ class ETicket(Recorded):
             raise no.AlreadyUsed(because=because)
 
     def _require_unlocked(self, at: datetime) -> None:
-        self._require_alive()
-        self._settle(at)
+        self.require_owned()
+        self.settle_lock(at)
         if self.lock.kind != LockKind.NONE:
             raise self._locked()
 
@@ -855,11 +885,15 @@ class ETicket(Recorded):
         if is_over(self.not_after, at):
             raise no.NoLongerValid(not_after=self.not_after.isoformat())
 
-    def _is_authorised(self, job_id: UUID, serial: str) -> bool:
-        same_job = (self.lock.kind, self.lock.ref) == (LockKind.DISPENSE, job_id)
-        return same_job and self.print_serial == serial
+    def _require_lease(self, device_id: UUID, write_id: UUID | None = None) -> None:
+        """The machine must be the one that holds the lease, the write its own."""
+        lease = self.lease
+        if lease is None or lease.device_id != device_id:
+            raise no.OtherMachine(because=self.names(self.lock.version))
+        if write_id is not None and write_id != lease.write_id:
+            raise no.OtherWrite(because=self.names(self.lock.version))
 
-    def _settle(self, at: datetime) -> None:
+    def settle_lock(self, at: datetime) -> None:
         """Record the end of a lock whose time is over."""
         if self.lock.until is None or not is_over(self.lock.until, at):
             return

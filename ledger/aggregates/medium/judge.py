@@ -182,18 +182,17 @@ def _of_slot(
         assert state.ticket_id is not None
         return SlotJudgement(number, state.ticket_id, verdict, code, says)
 
-    if state.status == SlotStatus.DISPENSED or (ticket and ticket.life == "DISPENSED"):
-        # A mark without a paper (its print was called off) can be mended by a refresh.
-        if ticket and ticket.life == "OWNED":
-            return found(Verdict.STALE, "medium_stale", VERDICT_SAYS[Verdict.STALE])
+    if ticket and ticket.life == "DISPENSED":
         return found(
             Verdict.FRESH,
             "already_dispensed",
             "This ticket was printed already; it cannot be printed again.",
         )
-    if state.status == SlotStatus.SPENT or (ticket and ticket.life == "SPENT"):
+    if ticket and ticket.life == "SPENT":
         return found(Verdict.FRESH, "already_used", "This coupon has been used up.")
-    if ticket is None or not _agrees(reading, number, state, ticket):
+    # A mark whose print or redemption was called off is mended by a refresh, too.
+    marked = state.status != SlotStatus.LIVE
+    if marked or ticket is None or not _agrees(reading, number, state, ticket):
         return found(Verdict.STALE, "medium_stale", VERDICT_SAYS[Verdict.STALE])
     return found(Verdict.FRESH, None, VERDICT_SAYS[Verdict.FRESH])
 

@@ -172,10 +172,17 @@ class Medium(Recorded):
         self.transaction_counter = 0
         self.pending: PendingWrite | None = None
         self.last_write_id: UUID | None = None
+        self.last_suspicion: tuple[str, dict[str, Any]] | None = None
 
     def stamp(self) -> Stamp:
         """Return the stamp as it stands on the medium now."""
         return self._stamp(self.seq, self.digest)
+
+    def pending_stamp(self) -> Stamp:
+        """Return the stamp of the write that is still unanswered."""
+        if self.pending is None:
+            raise WriteUnknown
+        return self._stamp(self.pending.seq, self.pending.digest)
 
     def prepare_write(
         self,
@@ -301,6 +308,7 @@ class Medium(Recorded):
         seen: dict[str, Any]
 
         def apply(self, aggregate: Medium) -> None:
+            aggregate.last_suspicion = (self.verdict, self.seen)
             if aggregate.status == MediumStatus.ACTIVE:
                 aggregate.status = MediumStatus.SUSPECT
                 aggregate.status_version = self.originator_version
