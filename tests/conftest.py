@@ -2,6 +2,7 @@
 
 import itertools
 import os
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlencode, urlsplit, urlunsplit
@@ -26,7 +27,7 @@ _numbers = itertools.count(1)
 
 
 @pytest.fixture(scope="session")
-def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def postgres_url() -> Iterator[str]:
     """The server under test: LEDGER_DATABASE_URL's, else an embedded one of its own.
 
     The embedded one does not wait for the disk: a test that cuts the power has a
@@ -35,10 +36,11 @@ def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     if url := os.environ.get("LEDGER_DATABASE_URL"):
         yield url
         return
-    folder: Path = tmp_path_factory.mktemp("postgres")
     quick = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}
-    with EmbeddedPostgres(folder, server_settings=quick) as server:
-        yield server.url
+    with tempfile.TemporaryDirectory(prefix="eticket-") as folder:
+        Path(folder).chmod(0o755)  # To be reached by the user that root lends it to.
+        with EmbeddedPostgres(Path(folder), server_settings=quick) as server:
+            yield server.url
 
 
 @pytest.fixture

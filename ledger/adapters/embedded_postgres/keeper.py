@@ -105,6 +105,8 @@ def _keep(place: Place, settings: Sequence[str]) -> None:
     finally:
         url.unlink(missing_ok=True)
         stop(server)
+        if place.sockets.parent != place.base:
+            place.sockets.rmdir()  # It stands in /tmp, where nobody else tidies up.
 
 
 def _make_data(place: Place) -> None:

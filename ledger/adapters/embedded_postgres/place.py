@@ -127,12 +127,16 @@ def _can(owner: Owner, *command: str) -> bool:
 
 
 def _stand_in(home: Path, name: str) -> Path:
-    """A folder that the owner can reach; it belongs to `home` and goes with it."""
+    """A folder that the owner can reach; `home` says where it is."""
     base, token = SYSTEM_HOME / name, home / "stands-in"
     base.mkdir(mode=0o755, parents=True, exist_ok=True)
-    # The home was deleted and made anew: what stands here belonged to the old one.
-    if not token.exists() and (base / "data").exists():
-        shutil.rmtree(base / "data")
+    data, before = base / "data", base / "data-before"
+    if not token.exists() and data.exists():
+        # The home was deleted and made anew, so this is not its data. It is put aside,
+        # not deleted: the home may only be a volume that is not mounted just now.
+        if before.exists():
+            shutil.rmtree(before)
+        data.rename(before)
     token.write_text(f"{base}\n")
     return base
 

@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -9,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Self
+from urllib.parse import parse_qs, urlsplit
 
 from ledger.adapters.embedded_postgres.place import EmbeddedPostgresError, programs
 
@@ -97,7 +99,7 @@ class EmbeddedPostgres:
         spawned = False
         while time.monotonic() < deadline:
             lives = self._keeper_lives()
-            if lives and (url := _read(self._home / "url")):
+            if lives and _answers(url := _read(self._home / "url")):
                 return url
             if not lives:
                 if spawned:
@@ -167,6 +169,19 @@ def _is_free(path: Path, how: int = fcntl.LOCK_EX) -> bool:
         return True
     finally:
         os.close(opened)
+
+
+def _answers(url: str) -> bool:
+    """Whether a server listens there: a killed one leaves its socket behind."""
+    if not url:
+        return False
+    (folder,) = parse_qs(urlsplit(url).query)["host"]
+    with socket.socket(socket.AF_UNIX) as probe:
+        try:
+            probe.connect(f"{folder}/.s.PGSQL.5432")
+        except OSError:
+            return False
+    return True
 
 
 def _read(path: Path) -> str:

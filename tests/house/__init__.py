@@ -1,0 +1,1 @@
+"""The house the rooms stand in: settings, the database, migrations, import rules."""
