@@ -1,0 +1,100 @@
+"""The card's own signature over what it committed: counter TMC and MAC value TMV.
+
+MF2DLHX0 section 10.3. Whoever holds the card's TMKey can check that this very card
+committed exactly these operations, in this order, as its transaction number TMC.
+"""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from card_bridge.protocol.cmac import BLOCK, cbc_encrypt, cmac, truncated
+
+READ_DATA = 0xAD
+WRITE_DATA = 0x8D
+READ_RECORDS = 0xAB
+WRITE_RECORD = 0x8B
+UPDATE_RECORD = 0xBA
+GET_VALUE = 0x6C
+CREDIT = 0x0C
+DEBIT = 0xDC
+LIMITED_CREDIT = 0x1C
+CLEAR_RECORD_FILE = 0xEB
+
+VALUE_COMMANDS = frozenset({GET_VALUE, CREDIT, DEBIT, LIMITED_CREDIT})
+TMC_LENGTH = 4
+TMV_LENGTH = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One command as it enters the Transaction MAC Input, with its plain data.
+
+    `offset` and `length` are those of the command; value commands leave them zero and
+    carry the value in four little-endian bytes of `data`.
+    """
+
+    cmd: int
+    file: int
+    offset: int = 0
+    length: int = 0
+    data: bytes = b""
+
+    def encode(self) -> bytes:
+        """Return this operation's part of the TMI, zero-padded to whole blocks."""
+        head = bytes([self.cmd, self.file])
+        if self.cmd in VALUE_COMMANDS:
+            return _filled(head + self.data)
+        if self.cmd == CLEAR_RECORD_FILE:
+            return _filled(head)
+        place = self.offset.to_bytes(3, "little") + self.length.to_bytes(3, "little")
+        return _filled(head + place) + _filled(self.data)
+
+
+def transaction_mac_input(operations: Iterable[Operation]) -> bytes:
+    """Return the TMI of a transaction."""
+    return b"".join(operation.encode() for operation in operations)
+
+
+def session_keys(tm_key: bytes, *, uid: bytes, tmc: int) -> tuple[bytes, bytes]:
+    """Return (SesTMMACKey, SesTMENCKey); `tmc` is the counter after the commit."""
+    tail = b"\x00\x01\x00\x80" + tmc.to_bytes(TMC_LENGTH, "little") + uid
+    tail += bytes(BLOCK - 1 - len(tail))
+    return cmac(tm_key, b"\x5a" + tail), cmac(tm_key, b"\xa5" + tail)
+
+
+def transaction_mac_value(
+    tm_key: bytes, *, uid: bytes, tmc: int, tmi: bytes
+) -> bytes:
+    """Return the TMV: eight bytes."""
+    mac_key, _ = session_keys(tm_key, uid=uid, tmc=tmc)
+    return truncated(cmac(mac_key, tmi))
+
+
+def encrypted_reader_id(
+    tm_key: bytes, *, uid: bytes, tmc: int, previous: bytes
+) -> bytes:
+    """Return EncTMRI: the reader id of the transaction before, for the reader."""
+    _, enc_key = session_keys(tm_key, uid=uid, tmc=tmc)
+    return cbc_encrypt(enc_key, bytes(BLOCK), previous)
+
+
+def proves(
+    tm_key: bytes,
+    *,
+    uid: bytes,
+    tmc: int,
+    tmv: bytes,
+    operations: Iterable[Operation],
+) -> bool:
+    """Say whether `tmv` is this card's over these operations, in constant time."""
+    expected = transaction_mac_value(
+        tm_key, uid=uid, tmc=tmc, tmi=transaction_mac_input(operations)
+    )
+    return hmac.compare_digest(tmv, expected)
+
+
+def _filled(part: bytes) -> bytes:
+    return part + bytes(-len(part) % BLOCK)
