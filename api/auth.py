@@ -1,0 +1,172 @@
+"""Who may come in, and as what: one table for all routes.
+
+A route without a row cannot be made. Roles open a door here; whose ticket it is, the
+rules decide behind it. Nothing here says why a token was refused.
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from uuid import UUID
+
+from flask import Flask, g, request
+
+from api.problems import Unauthenticated
+from ledger.adapters.tokens import Principal, TokenStore
+from ledger.application import Cause
+from ledger.clock import Clock
+from ledger.errors import RoleMissing
+from ledger.vocabulary.codes import Role
+
+Who = frozenset[Role]
+
+
+def _any_of(*roles: Role) -> Who:
+    return frozenset(roles)
+
+
+PUBLIC: Who = frozenset()
+ANY: Who = frozenset(Role)
+BUYER = _any_of(Role.BUYER)
+OPERATOR = _any_of(Role.OPERATOR)
+ISSUER = _any_of(Role.ISSUER)
+DISPENSER = _any_of(Role.DISPENSER)
+SHOP = _any_of(Role.SHOP)
+PERSONALISER = _any_of(Role.PERSONALISER)
+AUDITOR = _any_of(Role.AUDITOR)
+AT_TERMINAL = _any_of(Role.BUYER, Role.TERMINAL)
+READS_TICKETS = _any_of(Role.BUYER, Role.ISSUER, Role.OPERATOR, Role.AUDITOR)
+TAPS = _any_of(Role.BUYER, Role.TERMINAL, Role.DISPENSER, Role.SHOP)
+OWN_DEVICES = _any_of(Role.BUYER, Role.OPERATOR)
+KEYS = TAPS | PERSONALISER
+READS_MEDIA = TAPS | PERSONALISER | OPERATOR
+
+_TICKET = "/v1/tickets/<uuid:ticket_id>"
+_GIFT = f"{_TICKET}/gift-offers/<uuid:offer_id>"
+_LISTING = f"{_TICKET}/listings/<uuid:listing_id>"
+_DISPENSE = f"{_TICKET}/dispenses/<uuid:job_id>"
+_MEDIUM = "/v1/media/<uid:uid>"
+
+ACCESS: Mapping[str, Who] = MappingProxyType(
+    {
+        "GET /health/live": PUBLIC,
+        "GET /health/ready": PUBLIC,
+        "GET /v1/openapi.json": PUBLIC,
+        "GET /v1/docs": PUBLIC,
+        "GET /v1/issuer-keys": PUBLIC,
+        "GET /v1/log/checkpoint": PUBLIC,
+        "GET /v1/log/export": AUDITOR,
+        "GET /v1/projections": OPERATOR | AUDITOR,
+        "POST /v1/parties": OPERATOR,
+        "POST /v1/tokens": OPERATOR,
+        "GET /v1/me": ANY,
+        "GET /v1/me/accounts": BUYER | ISSUER,
+        "GET /v1/me/notices": BUYER,
+        "POST /v1/accounts/top-ups": OPERATOR,
+        "POST /v1/offerings": ISSUER,
+        "GET /v1/offerings/<uuid:offering_id>": ANY,
+        "POST /v1/orders": BUYER,
+        "POST /v1/orders/<uuid:order_id>/payment": BUYER,
+        "DELETE /v1/orders/<uuid:order_id>": BUYER,
+        "GET /v1/tickets": BUYER,
+        f"GET {_TICKET}": READS_TICKETS,
+        f"GET {_TICKET}/history": READS_TICKETS,
+        f"GET {_TICKET}/owners": READS_TICKETS,
+        f"POST {_TICKET}/transmissions": BUYER,
+        f"POST {_TICKET}/modifications": ISSUER,
+        f"POST {_TICKET}/gift-offers": BUYER,
+        f"GET {_GIFT}": BUYER,
+        f"POST {_GIFT}/acceptance": BUYER,
+        f"POST {_GIFT}/decline": BUYER,
+        f"POST {_GIFT}/withdrawal": BUYER,
+        f"POST {_TICKET}/listings": BUYER,
+        f"DELETE {_LISTING}": BUYER,
+        f"POST {_LISTING}/purchase": BUYER,
+        "POST /v1/devices": OWN_DEVICES,
+        "DELETE /v1/devices/<uuid:device_id>": OWN_DEVICES,
+        "POST /v1/devices/<uuid:device_id>/keys": KEYS,
+        f"POST {_MEDIUM}/personalisation": PERSONALISER,
+        f"PUT {_MEDIUM}": PERSONALISER,
+        f"GET {_MEDIUM}": READS_MEDIA,
+        f"POST {_MEDIUM}/authentications": AT_TERMINAL,
+        f"POST {_MEDIUM}/authentications/answer": AT_TERMINAL,
+        "POST /v1/taps": TAPS,
+        f"POST {_MEDIUM}/writes": AT_TERMINAL,
+        f"PUT {_MEDIUM}/writes/<uuid:write_id>": TAPS,
+        f"POST {_TICKET}/dispenses": DISPENSER,
+        f"PUT {_DISPENSE}/mark": DISPENSER,
+        f"PUT {_DISPENSE}/printed": DISPENSER,
+        f"PUT {_DISPENSE}/aborted": DISPENSER,
+        f"POST {_TICKET}/redemptions": SHOP,
+        f"PUT {_TICKET}/redemptions/<uuid:session_id>": SHOP,
+    }
+)
+
+
+class Guard:
+    """Stands before every route; what it found out is asked of it behind."""
+
+    def __init__(self, tokens: TokenStore, clock: Clock) -> None:
+        self._tokens = tokens
+        self._clock = clock
+
+    def install(self, app: Flask) -> None:
+        app.before_request(self._check)
+
+    def _check(self) -> None:
+        if request.url_rule is None:
+            return  # No such route: the framework says so.
+        method = "GET" if request.method == "HEAD" else request.method
+        who = ACCESS[f"{method} {request.url_rule.rule}"]
+        if not who:
+            return
+        principal = self._principal()
+        if not principal.roles & who:
+            raise RoleMissing(roles=", ".join(sorted(who)))
+        g.principal = principal
+
+    def _principal(self) -> Principal:
+        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+        if scheme.lower() != "bearer":
+            raise Unauthenticated
+        principal = self._tokens.find(token.strip(), at=self._clock.now())
+        if principal is None:
+            raise Unauthenticated
+        return principal
+
+
+def principal() -> Principal:
+    """Return whom this request speaks for."""
+    found: Principal = g.principal
+    return found
+
+
+def party() -> UUID:
+    """Return the party this request speaks for, or refuse a device's own token."""
+    found = principal().party_id
+    if found is None:
+        raise RoleMissing(roles="a token that speaks for a party")
+    return found
+
+
+def device() -> UUID:
+    """Return the device this request comes from, or refuse a person's token."""
+    found = principal().device_id
+    if found is None:
+        raise RoleMissing(roles="a token that speaks for a device")
+    return found
+
+
+def has(role: Role) -> bool:
+    return role in principal().roles
+
+
+def cause(*, device_time: str | None = None) -> Cause:
+    """Return who and what is recorded with the events of this request."""
+    who = principal()
+    return Cause(
+        actor=str(who.party_id or who.device_id),
+        credential=who.credential,
+        device=str(who.device_id) if who.device_id else None,
+        command=g.request_id,
+        device_time=device_time,
+    )

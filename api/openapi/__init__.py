@@ -1,0 +1,1 @@
+"""What can be asked and what is answered, as schemas; and the document of it all."""

@@ -1,0 +1,156 @@
+"""How a route is declared: what it takes, what it answers, which view it waits for.
+
+The declaration is both checked at every request and written into the document.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any, NoReturn, TypeVar
+
+from flask import Request
+from flask_smorest import Blueprint
+from marshmallow import Schema, ValidationError, missing
+from webargs.flaskparser import FlaskParser
+from werkzeug.exceptions import UnsupportedMediaType
+
+from api.auth import ACCESS, PUBLIC
+from api.openapi.fields import sentence
+from api.positions import AT_LEAST, LEDGER_POSITION, Waiting
+from api.problems import BadFields, MalformedJson
+
+Json = Mapping[str, Any]
+Answer = tuple[object, dict[str, str]]
+View = TypeVar("View", bound=Callable[..., Any])
+
+_POSITION_OUT = {
+    LEDGER_POSITION: {
+        "description": "The position in the log that this answer includes.",
+        "schema": {"type": "integer"},
+    }
+}
+_POSITION_IN = {
+    "in": "header",
+    "name": AT_LEAST,
+    "description": "Answer from a view that has reached this position, or 503.",
+    "schema": {"type": "integer", "minimum": 0},
+}
+
+
+class Parser(FlaskParser):
+    """Reads bodies strictly, and refuses in our words."""
+
+    def load_json(self, req: Request, schema: Schema) -> Any:
+        raw = req.get_data(cache=True)
+        if not raw:
+            return missing
+        if req.mimetype != "application/json":
+            raise UnsupportedMediaType
+        return read_json(raw)
+
+    def handle_error(
+        self, error: ValidationError, req: Request, schema: Schema, **_: Any
+    ) -> NoReturn:
+        raise BadFields(says=sentence(error.messages)) from None
+
+
+def read_json(raw: bytes) -> Any:
+    """Read JSON as RFC 8259 has it; raise `MalformedJson`."""
+    try:
+        return json.loads(
+            raw.decode(), object_pairs_hook=_object, parse_constant=_constant
+        )
+    except RecursionError:
+        raise MalformedJson(why="it is nested too deeply") from None
+    except json.JSONDecodeError as error:
+        raise MalformedJson(why=f"{error.msg} at character {error.pos}") from None
+    except ValueError as error:
+        raise MalformedJson(why=str(error).split(";", maxsplit=1)[0]) from None
+
+
+class Routes:
+    """The routes of one noun, as a blueprint that documents itself."""
+
+    def __init__(
+        self, name: str, prefix: str, says: str, *, waiting: Waiting | None = None
+    ) -> None:
+        self.blueprint = Blueprint(
+            name, f"api.v1.{name}", url_prefix=prefix, description=says
+        )
+        self.blueprint.ARGUMENTS_PARSER = Parser()
+        self._prefix = prefix
+        self._waiting = waiting
+
+    def get(
+        self, path: str, *, gives: type[Schema], view: str | None = None
+    ) -> Callable[[View], View]:
+        """A read; `view` names the projection it answers from, if it does."""
+        return self._add("GET", path, gives=gives, status=200, view=view)
+
+    def post(
+        self,
+        path: str,
+        *,
+        takes: type[Schema] | None = None,
+        gives: type[Schema],
+        status: int = 201,
+        view: str | None = None,
+    ) -> Callable[[View], View]:
+        return self._add(
+            "POST", path, takes=takes, gives=gives, status=status, view=view
+        )
+
+    def put(
+        self, path: str, *, takes: type[Schema], gives: type[Schema], status: int = 200
+    ) -> Callable[[View], View]:
+        return self._add("PUT", path, takes=takes, gives=gives, status=status)
+
+    def delete(self, path: str) -> Callable[[View], View]:
+        return self._add("DELETE", path, status=204)
+
+    def _add(
+        self,
+        method: str,
+        path: str,
+        *,
+        status: int,
+        takes: type[Schema] | None = None,
+        gives: type[Schema] | None = None,
+        view: str | None = None,
+    ) -> Callable[[View], View]:
+        def declare(function: View) -> View:
+            answer: Any = function
+            if view is not None:
+                assert self._waiting is not None
+                answer = self._waiting.before(view)(answer)
+            writes = method != "GET"
+            answer = self.blueprint.response(
+                status, gives, headers=_POSITION_OUT if writes else None
+            )(answer)
+            if takes is not None:
+                answer = self.blueprint.arguments(takes)(answer)
+            who = ACCESS[f"{method} {self._prefix}{path}"]
+            answer = self.blueprint.doc(
+                security=[] if who == PUBLIC else [{"token": []}],
+                responses={"default": {"$ref": "#/components/responses/Problem"}},
+                **({"x-roles": sorted(who)} if who else {}),
+                **({"parameters": [_POSITION_IN]} if view else {}),
+            )(answer)
+            self.blueprint.add_url_rule(
+                path, function.__name__, answer, methods=[method]
+            )
+            return function
+
+        return declare
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a name stands twice in one object")
+    return found
+
+
+def _constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no JSON number")
