@@ -1,0 +1,1 @@
+"""The log: how events are stored, ordered, sealed, exported and proven."""
