@@ -22,6 +22,14 @@ USES_MAX = 0xFF_FF
 SEQ_MAX = 0xFF_FF_FF_FF
 LAYOUT_VERSION = 1
 
+# What keys are diversified by beside the UID (AN10922): ours alone, and the same on
+# both sides. The numbers beyond the card's own keys 0 to 3 never reach a card's keys.
+APPLICATION_ID = bytes.fromhex("f4e7c1")
+SYSTEM_ID = b"ETL1"
+MASTER_KEY, ISSUE_KEY, OPERATE_KEY, INSPECT_KEY = 0, 1, 2, 3
+RECORD_KEY = 0x10
+TRANSACTION_MAC_KEY = 0x11
+
 
 class MalformedRecord(ValueError):
     """The bytes are not a record of this layout."""
