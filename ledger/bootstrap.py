@@ -1,0 +1,167 @@
+"""The composition root: real parts, put together from settings.
+
+with prepared(settings) as url:              # once: database, migrations, keys
+    with open_installation(settings, url) as installation:   # in every process
+        ...
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import psycopg
+from eventsourcing.postgres import PostgresDatastore, PostgresFactory
+from psycopg.rows import DictRow, dict_row
+from psycopg.sql import SQL, Identifier
+
+from ledger.adapters.card_authority import MasterKeys
+from ledger.adapters.embedded_postgres import EmbeddedPostgres
+from ledger.adapters.migrator import migrate
+from ledger.adapters.secrets import FileSecrets
+from ledger.adapters.tokens import TokenStore
+from ledger.application import Ledger
+from ledger.clock import Clock, SystemClock
+from ledger.log.cipher import SubjectCipher
+from ledger.log.recorder import environment
+from ledger.projections.accounts import AccountsView
+from ledger.projections.freshness import FreshnessView
+from ledger.projections.notices import NoticesView
+from ledger.projections.ownership import OwnershipView
+from ledger.projections.wallet import WalletView
+from ledger.settings import Settings
+
+
+class InstallationError(Exception):
+    """The parts do not belong together; the message says what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Views:
+    """What is so now, as the projections have it."""
+
+    ownership: OwnershipView
+    freshness: FreshnessView
+    wallet: WalletView
+    notices: NoticesView
+    accounts: AccountsView
+
+
+@dataclass(frozen=True, slots=True)
+class Installation:
+    """Everything that a door needs. Made in the process that uses it."""
+
+    settings: Settings
+    clock: Clock
+    ledger: Ledger
+    datastore: PostgresDatastore
+    personal: SubjectCipher
+    cards: MasterKeys
+    secrets: FileSecrets
+    tokens: TokenStore
+    views: Views
+
+    @property
+    def origin(self) -> str:
+        return self.settings.origin
+
+
+@contextmanager
+def open_installation(
+    settings: Settings, *, clock: Clock | None = None
+) -> Iterator[Installation]:
+    """Start the database if it is ours, bring it up to date, see to the keys.
+
+    Raises `InstallationError` when keys, origin and database are not of one
+    installation.
+    """
+    with _database(settings) as url:
+        secrets = _prepare(settings, url)
+        ledger = Ledger(environment(url, settings.schema, settings.pool_size))
+        try:
+            yield _assembled(settings, ledger, secrets, clock or SystemClock())
+        finally:
+            ledger.close()
+
+
+def _assembled(
+    settings: Settings, ledger: Ledger, secrets: FileSecrets, clock: Clock
+) -> Installation:
+    factory = ledger.factory
+    assert isinstance(factory, PostgresFactory)
+    datastore = factory.datastore
+    return Installation(
+        settings=settings,
+        clock=clock,
+        ledger=ledger,
+        datastore=datastore,
+        personal=SubjectCipher(datastore, key_encryption=secrets.key_encryption()),
+        cards=MasterKeys(
+            secrets.card_masters(), continuation=secrets.card_continuation()
+        ),
+        secrets=secrets,
+        tokens=TokenStore(datastore),
+        views=Views(
+            ownership=OwnershipView(datastore),
+            freshness=FreshnessView(datastore),
+            wallet=WalletView(datastore),
+            notices=NoticesView(datastore),
+            accounts=AccountsView(datastore),
+        ),
+    )
+
+
+@contextmanager
+def _database(settings: Settings) -> Iterator[str]:
+    if settings.database_url is not None:
+        yield settings.database_url
+        return
+    with EmbeddedPostgres(settings.postgres_home) as server:
+        yield server.url
+
+
+def _prepare(settings: Settings, url: str) -> FileSecrets:
+    """Bring the database up to date and see that it and the keys belong together."""
+    migrate(url, schema=settings.schema)
+    with psycopg.connect(url, row_factory=dict_row) as connection:
+        known = _remembered(connection, settings.schema)
+        secrets = FileSecrets.load(settings.keys_home)
+        if secrets is None:
+            if known is not None:
+                raise InstallationError(
+                    "The database belongs to an installation whose keys are not in"
+                    f" {settings.keys_home}; put its keys.json back there."
+                )
+            secrets = FileSecrets.create(settings.keys_home)
+        _remember(connection, settings, secrets)
+        known = _remembered(connection, settings.schema)
+    if known is None or known["keys_fingerprint"] != secrets.fingerprint():
+        raise InstallationError(
+            f"The keys in {settings.keys_home} are not those of this database;"
+            " set LEDGER_HOME to the folder that holds its keys."
+        )
+    if known["origin"] != settings.origin:
+        raise InstallationError(
+            f"The log's origin is {known['origin']} for ever; set LEDGER_ORIGIN to it."
+        )
+    return secrets
+
+
+def _remembered(connection: psycopg.Connection[DictRow], schema: str) -> DictRow | None:
+    table = Identifier(schema, "installation")
+    return connection.execute(SQL("SELECT * FROM {}").format(table)).fetchone()
+
+
+def _remember(
+    connection: psycopg.Connection[DictRow], settings: Settings, secrets: FileSecrets
+) -> None:
+    """Note whose database this is; whoever was first stays."""
+    kid = next(iter(secrets.issuer_public_keys())).hex()
+    connection.execute(
+        SQL(
+            "INSERT INTO {} (origin, issuer_kid, keys_fingerprint, created_at)"
+            " VALUES (%s, %s, %s, now()) ON CONFLICT DO NOTHING"
+        ).format(Identifier(settings.schema, "installation")),
+        (settings.origin, kid, secrets.fingerprint()),
+    )
