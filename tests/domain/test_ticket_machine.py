@@ -111,7 +111,9 @@ def replayed(events):
 
 
 @given(
-    moves=st.lists(st.tuples(MOVES, st.sampled_from([0, 1, 59, 60, 3_600])), max_size=30)
+    moves=st.lists(
+        st.tuples(MOVES, st.sampled_from([0, 1, 59, 60, 3_600])), max_size=30
+    )
 )
 def test_whatever_is_asked_the_invariants_hold_and_replay_retells_the_story(moves):
     ticket = a_ticket()

@@ -22,7 +22,9 @@ class ServerFailed(Exception):
 class Server:
     """A running `ledgerctl serve`; ended by leaving the `with` block."""
 
-    def __init__(self, home: Path, *, settings: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, home: Path, *, settings: Mapping[str, str] | None = None
+    ) -> None:
         self.home = home
         self.environ = {
             **{name: value for name, value in os.environ.items()},
