@@ -8,6 +8,8 @@ from typing import Self
 DATA_MAX = 255
 LE_MAX = 256
 NATIVE_CLA = 0x90  # Native DESFire commands wrapped in ISO 7816, MF2DLHX0 section 8.
+# PC/SC part 3, 3.2.2.1.3: the reader answers with the UID, the card sees nothing.
+READER_GET_UID = bytes.fromhex("ffca000000")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,10 @@ class Response:
     data: bytes = field(repr=False)
     sw1: int
     sw2: int
+
+    @property
+    def sw(self) -> int:
+        return self.sw1 << 8 | self.sw2
 
     def encode(self) -> bytes:
         return self.data + bytes([self.sw1, self.sw2])

@@ -6,6 +6,7 @@ from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.cmac import CMAC
 
 BLOCK = 16
+ZERO_IV = bytes(BLOCK)
 _RB = 0x87  # SP 800-38B section 5.3, for a block of 128 bits.
 
 
@@ -53,6 +54,10 @@ def unpad(padded: bytes) -> bytes:
     if not plain.endswith(b"\x80") or len(padded) - len(plain) >= BLOCK:
         raise ValueError("the padding is wrong")
     return plain[:-1]
+
+
+def xor(left: bytes, right: bytes) -> bytes:
+    return bytes(a ^ b for a, b in zip(left, right, strict=True))
 
 
 def _doubled(block: bytes) -> bytes:

@@ -1,33 +1,31 @@
-"""A key of its own for every card: AN10922 revision 2.2, AES-128."""
+"""One key for each card, made from a master key and the card's UID (NXP AN10922)."""
 
-from __future__ import annotations
+from card_bridge.protocol.cmac import BLOCK, ZERO_IV, cbc_encrypt, pad, subkeys, xor
 
-from card_bridge.protocol.cmac import BLOCK, cbc_encrypt, subkeys
+UID_LENGTH = 7
+AID_LENGTH = 3
+INPUT_MAX = 31  # AN10922, 2.2: M is 1 to 31 bytes.
+_AES_128 = b"\x01"  # AN10922, 2.2.1: the constant of the AES-128 key.
 
-DIVERSIFICATION_MAX = 31
-_AES128 = b"\x01"  # The constant that separates AES-128, AN10922 section 2.2.
+
+def diversification_input(
+    *, uid: bytes, aid: bytes, key_no: int, system_id: bytes
+) -> bytes:
+    """M = UID ‖ AID ‖ key number ‖ system id; `aid` as printed."""
+    if len(uid) != UID_LENGTH or len(aid) != AID_LENGTH:
+        raise ValueError("a UID has 7 bytes and an AID has 3")
+    return uid + aid + bytes([key_no]) + system_id
 
 
 def diversified(master: bytes, m: bytes) -> bytes:
-    """Diversify an AES-128 master key by 1 to 31 bytes `m` (AN10922 section 2.2.1).
-
-    The input is padded to two blocks even when it would fit one, unlike plain CMAC.
-    """
-    if not 1 <= len(m) <= DIVERSIFICATION_MAX:
+    """The AES-128 key of one card (AN10922, 2.2): 16 bytes."""
+    if not 1 <= len(m) <= INPUT_MAX:
         raise ValueError("the diversification input has 1 to 31 bytes")
     k1, k2 = subkeys(master)
-    whole = _AES128 + m
-    if len(whole) == 2 * BLOCK:
-        padded, last = whole, k1
-    else:
-        padded = whole + b"\x80" + bytes(2 * BLOCK - len(whole) - 1)
-        last = k2
-    mixed = bytes(a ^ b for a, b in zip(padded[BLOCK:], last, strict=True))
-    return cbc_encrypt(master, bytes(BLOCK), padded[:BLOCK] + mixed)[BLOCK:]
-
-
-def card_key(
-    master: bytes, *, uid: bytes, aid: bytes, key_no: int, system: bytes
-) -> bytes:
-    """Diversify by UID, application, key number and system identifier."""
-    return diversified(master, uid + aid + bytes([key_no]) + system)
+    message = _AES_128 + m
+    last_key = k1
+    if len(message) < 2 * BLOCK:
+        # Not plain CMAC: a short message is padded to two blocks, never to one.
+        message, last_key = pad(message).ljust(2 * BLOCK, b"\0"), k2
+    blocks = message[:BLOCK] + xor(message[BLOCK:], last_key)
+    return cbc_encrypt(master, ZERO_IV, blocks)[BLOCK:]

@@ -1,29 +1,38 @@
-"""AuthenticateEV2First and NonFirst: both sides prove that they know an AES key.
+"""AuthenticateEV2First and NonFirst: both sides prove the key, a session begins.
 
-MF2DLHX0 sections 9.1.5 to 9.1.7. The reader's side is split where the card answers, so
-that the key may live elsewhere: whoever holds it is a `KeyAuthority`.
+    us                               card
+    71 keyNo  ────────────────────►
+              ◄────────────────────  E(K, RndB)
+    E(K, RndA ‖ RndB')  ──────────►
+              ◄────────────────────  E(K, TI ‖ RndA' ‖ PDcap2 ‖ PCDcap2)
+
+(RndX' is RndX rotated left by one byte; NonFirst, 77, answers E(K, RndA') alone and
+keeps TI and the command counter.) MF2DLHX0, 9.1.5 to 9.1.7.
 """
-
-from __future__ import annotations
 
 import hmac
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, Self
 
-from card_bridge.protocol.cmac import BLOCK, cbc_decrypt, cbc_encrypt, cmac
-from card_bridge.protocol.status import AuthenticationFailed, BadAnswer
+from card_bridge.protocol.cmac import (
+    BLOCK,
+    ZERO_IV,
+    cbc_decrypt,
+    cbc_encrypt,
+    cmac,
+    xor,
+)
+from card_bridge.protocol.status import AuthenticationFailed
 
-AUTHENTICATE_EV2_FIRST = 0x71
-AUTHENTICATE_EV2_NON_FIRST = 0x77
+FIRST = 0x71
+NON_FIRST = 0x77
 TI_LENGTH = 4
-CAPABILITIES_LENGTH = 6
-
-_ZERO_IV = bytes(BLOCK)
+FIRST_ANSWER_LENGTH = 2 * BLOCK
 
 
 @dataclass(frozen=True, slots=True)
 class SessionKeys:
-    """What one authenticated session runs on."""
+    """What both sides know after authentication. `ti` is empty after NonFirst."""
 
     ti: bytes
     enc: bytes = field(repr=False)
@@ -31,88 +40,85 @@ class SessionKeys:
 
 
 class KeyAuthority(Protocol):
-    """Answers a card's challenge with a key that it does not give away."""
+    """Who holds the card's key: this machine, or a server that never gives it away."""
 
     def answer(self, *, key_no: int, enc_rnd_b: bytes) -> bytes:
-        """Return part 2 for the card: E(K, RndA ‖ RndB')."""
+        """Return the 32 bytes of part 2; AuthenticationFailed where it cannot."""
+        ...
 
     def finish(self, response: bytes) -> SessionKeys:
-        """Check the card's last answer; raise `AuthenticationFailed`."""
+        """Judge the card's last answer; AuthenticationFailed if the key differs."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
-class Challenge:
-    """The reader's half-done authentication, between the card's two answers."""
+class Handshake:
+    """An authentication after the card's challenge was read."""
 
     key: bytes = field(repr=False)
     rnd_a: bytes = field(repr=False)
     rnd_b: bytes = field(repr=False)
 
     @classmethod
-    def of(cls, key: bytes, *, rnd_a: bytes, enc_rnd_b: bytes) -> Challenge:
-        if len(enc_rnd_b) != BLOCK or len(rnd_a) != BLOCK:
-            raise BadAnswer("The card's challenge has not sixteen bytes.")
-        return cls(key, rnd_a, cbc_decrypt(key, _ZERO_IV, enc_rnd_b))
+    def begin(cls, *, key: bytes, rnd_a: bytes, enc_rnd_b: bytes) -> Self:
+        """`rnd_a` is 16 fresh random bytes, never used before."""
+        if len(rnd_a) != BLOCK:
+            raise ValueError("RndA has 16 bytes")
+        if len(enc_rnd_b) != BLOCK:
+            raise AuthenticationFailed
+        return cls(key, rnd_a, cbc_decrypt(key, ZERO_IV, enc_rnd_b))
 
     def part2(self) -> bytes:
-        """Return E(K, RndA ‖ RndB'), RndB' being RndB rotated left by a byte."""
-        return cbc_encrypt(self.key, _ZERO_IV, self.rnd_a + _rotated(self.rnd_b))
+        return cbc_encrypt(self.key, ZERO_IV, self.rnd_a + rotated(self.rnd_b))
 
-    def finish_first(self, response: bytes) -> SessionKeys:
-        """Check E(K, TI ‖ RndA' ‖ PDcap2 ‖ PCDcap2) and derive the session keys."""
-        if len(response) != 2 * BLOCK:
-            raise BadAnswer("The card's answer has not thirty-two bytes.")
-        plain = cbc_decrypt(self.key, _ZERO_IV, response)
-        ti, rnd_a = plain[:TI_LENGTH], plain[TI_LENGTH : TI_LENGTH + BLOCK]
-        self._check(rnd_a)
-        enc, mac = session_keys(self.key, rnd_a=self.rnd_a, rnd_b=self.rnd_b)
-        return SessionKeys(ti, enc, mac)
-
-    def finish_non_first(self, response: bytes, *, ti: bytes) -> SessionKeys:
-        """Check E(K, RndA'); the transaction identifier stays what it was."""
-        if len(response) != BLOCK:
-            raise BadAnswer("The card's answer has not sixteen bytes.")
-        self._check(cbc_decrypt(self.key, _ZERO_IV, response))
-        enc, mac = session_keys(self.key, rnd_a=self.rnd_a, rnd_b=self.rnd_b)
-        return SessionKeys(ti, enc, mac)
-
-    def _check(self, rotated_rnd_a: bytes) -> None:
-        if not hmac.compare_digest(rotated_rnd_a, _rotated(self.rnd_a)):
-            raise AuthenticationFailed("The card does not know the key.")
+    def finish(self, response: bytes) -> SessionKeys:
+        """Read the 32 (First) or 16 (NonFirst) bytes of the card's last answer."""
+        if len(response) not in (BLOCK, FIRST_ANSWER_LENGTH):
+            raise AuthenticationFailed
+        plain = cbc_decrypt(self.key, ZERO_IV, response)
+        ti = plain[:TI_LENGTH] if len(response) == FIRST_ANSWER_LENGTH else b""
+        proof = plain[len(ti) : len(ti) + BLOCK]
+        if not hmac.compare_digest(proof, rotated(self.rnd_a)):
+            raise AuthenticationFailed
+        return session_keys(ti=ti, key=self.key, rnd_a=self.rnd_a, rnd_b=self.rnd_b)
 
 
 class LocalKey:
-    """A `KeyAuthority` for a key on this machine. `rnd_a` is used once."""
+    """A `KeyAuthority` for one authentication with a key held on this machine."""
 
-    def __init__(self, key: bytes, *, rnd_a: bytes) -> None:
+    def __init__(self, key: bytes, rnd_a: bytes) -> None:
         self._key = key
-        self._rnd_a = rnd_a
-        self._challenge: Challenge | None = None
+        self._rnd_a: bytes | None = rnd_a
+        self._handshake: Handshake | None = None
 
     def answer(self, *, key_no: int, enc_rnd_b: bytes) -> bytes:
-        self._challenge = Challenge.of(
-            self._key, rnd_a=self._rnd_a, enc_rnd_b=enc_rnd_b
+        if self._rnd_a is None:
+            raise ValueError("RndA serves one authentication only")
+        self._handshake = Handshake.begin(
+            key=self._key, rnd_a=self._rnd_a, enc_rnd_b=enc_rnd_b
         )
-        return self._challenge.part2()
+        self._rnd_a = None
+        return self._handshake.part2()
 
     def finish(self, response: bytes) -> SessionKeys:
-        if self._challenge is None:
-            raise AuthenticationFailed("There was no challenge to finish.")
-        return self._challenge.finish_first(response)
+        if self._handshake is None:
+            raise ValueError("the challenge has not been answered")
+        handshake, self._handshake = self._handshake, None
+        return handshake.finish(response)
 
 
-def session_keys(key: bytes, *, rnd_a: bytes, rnd_b: bytes) -> tuple[bytes, bytes]:
-    """Return (SesAuthENCKey, SesAuthMACKey)."""
-    sv1, sv2 = session_vectors(rnd_a=rnd_a, rnd_b=rnd_b)
-    return cmac(key, sv1), cmac(key, sv2)
+def session_keys(*, ti: bytes, key: bytes, rnd_a: bytes, rnd_b: bytes) -> SessionKeys:
+    sv1, sv2 = session_vectors(rnd_a, rnd_b)
+    return SessionKeys(ti=ti, enc=cmac(key, sv1), mac=cmac(key, sv2))
 
 
-def session_vectors(*, rnd_a: bytes, rnd_b: bytes) -> tuple[bytes, bytes]:
-    """Return SV1 and SV2 (MF2DLHX0 section 9.1.7)."""
-    mixed = bytes(a ^ b for a, b in zip(rnd_a[2:8], rnd_b[:6], strict=True))
-    tail = b"\x00\x01\x00\x80" + rnd_a[:2] + mixed + rnd_b[6:] + rnd_a[8:]
-    return b"\xa5\x5a" + tail, b"\x5a\xa5" + tail
+def session_vectors(rnd_a: bytes, rnd_b: bytes) -> tuple[bytes, bytes]:
+    """SV1 and SV2 (MF2DLHX0, 9.1.7)."""
+    mixed = rnd_a[:2] + xor(rnd_a[2:8], rnd_b[:6]) + rnd_b[6:] + rnd_a[8:]
+    tail = bytes.fromhex("00010080") + mixed
+    return bytes.fromhex("a55a") + tail, bytes.fromhex("5aa5") + tail
 
 
-def _rotated(block: bytes) -> bytes:
+def rotated(block: bytes) -> bytes:
+    """RndX': one byte to the left."""
     return block[1:] + block[:1]

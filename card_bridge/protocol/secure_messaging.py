@@ -19,8 +19,8 @@ from card_bridge.protocol.cmac import (
     truncated,
     unpad,
 )
-from card_bridge.protocol.ev2_auth import SessionKeys
-from card_bridge.protocol.status import BadAnswer
+from card_bridge.protocol.ev2_auth import TI_LENGTH, SessionKeys
+from card_bridge.protocol.status import IntegrityError
 
 MAC_LENGTH = 8
 COUNTER_MAX = 0xFFFF
@@ -38,8 +38,15 @@ class SecureChannel:
     """One authenticated session and its command counter."""
 
     def __init__(self, keys: SessionKeys, *, counter: int = 0) -> None:
+        if len(keys.ti) != TI_LENGTH:
+            raise ValueError("a session begins with a transaction identifier")
         self.keys = keys
         self.counter = counter
+
+    def under(self, keys: SessionKeys) -> SecureChannel:
+        """Return the session after NonFirst: new keys, same TI and counter."""
+        renewed = SessionKeys(ti=self.keys.ti, enc=keys.enc, mac=keys.mac)
+        return SecureChannel(renewed, counter=self.counter)
 
     # The reader's end: seal a command, open a response.
 
@@ -53,15 +60,15 @@ class SecureChannel:
         return header + body + self.command_mac(cmd, header + body)
 
     def open_response(self, status: int, answer: bytes, mode: CommMode) -> bytes:
-        """Check and decipher an answer; the counter has moved. Raises `BadAnswer`."""
+        """Check and decipher an answer and move the counter; or IntegrityError."""
         self.advance()
         if mode == CommMode.PLAIN:
             return answer
         if len(answer) < MAC_LENGTH:
-            raise BadAnswer("The card's answer carries no MAC.")
+            raise IntegrityError
         body, mac = answer[:-MAC_LENGTH], answer[-MAC_LENGTH:]
         if not hmac.compare_digest(mac, self.response_mac(status, body)):
-            raise BadAnswer("The MAC of the card's answer is wrong.")
+            raise IntegrityError
         return self.decipher_response(body) if mode == CommMode.FULL else body
 
     # The card's end: open a command, seal a response.
@@ -69,14 +76,14 @@ class SecureChannel:
     def open_command(
         self, cmd: int, body: bytes, header_length: int, mode: CommMode
     ) -> tuple[bytes, bytes]:
-        """Return (header, data) of a command; raise `BadAnswer` if it was changed."""
+        """Return (header, data) of a command; IntegrityError if it was changed."""
         if mode == CommMode.PLAIN:
             return body[:header_length], body[header_length:]
         if len(body) < header_length + MAC_LENGTH:
-            raise BadAnswer("The command carries no MAC.")
+            raise IntegrityError
         covered, mac = body[:-MAC_LENGTH], body[-MAC_LENGTH:]
         if not hmac.compare_digest(mac, self.command_mac(cmd, covered)):
-            raise BadAnswer("The MAC of the command is wrong.")
+            raise IntegrityError
         header, data = covered[:header_length], covered[header_length:]
         return header, self.decipher_command(data) if mode == CommMode.FULL else data
 
@@ -92,7 +99,7 @@ class SecureChannel:
 
     def advance(self) -> None:
         if self.counter >= COUNTER_MAX:
-            raise BadAnswer("The session's command counter has run out.")
+            raise IntegrityError
         self.counter += 1
 
     def command_mac(self, cmd: int, covered: bytes) -> bytes:
@@ -136,8 +143,8 @@ class SecureChannel:
         if not data:
             return b""
         if len(data) % BLOCK:
-            raise BadAnswer("The enciphered data is not a number of blocks.")
+            raise IntegrityError
         try:
             return unpad(cbc_decrypt(self.keys.enc, iv, data))
         except ValueError:
-            raise BadAnswer("The enciphered data does not decipher.") from None
+            raise IntegrityError from None

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from card_bridge.protocol.cmac import BLOCK, cbc_encrypt, cmac, truncated
 
@@ -16,15 +17,25 @@ READ_DATA = 0xAD
 WRITE_DATA = 0x8D
 READ_RECORDS = 0xAB
 WRITE_RECORD = 0x8B
-UPDATE_RECORD = 0xBA
 GET_VALUE = 0x6C
 CREDIT = 0x0C
 DEBIT = 0xDC
 LIMITED_CREDIT = 0x1C
-CLEAR_RECORD_FILE = 0xEB
+# The same with native chaining: the code as sent enters the MAC.
+READ_DATA_NATIVE = 0xBD
+WRITE_DATA_NATIVE = 0x3D
+READ_RECORDS_NATIVE = 0xBB
+WRITE_RECORD_NATIVE = 0x3B
 
 VALUE_COMMANDS = frozenset({GET_VALUE, CREDIT, DEBIT, LIMITED_CREDIT})
+DATA_COMMANDS = frozenset(
+    {READ_DATA, WRITE_DATA, READ_RECORDS, WRITE_RECORD}
+    | {READ_DATA_NATIVE, WRITE_DATA_NATIVE, READ_RECORDS_NATIVE, WRITE_RECORD_NATIVE}
+)
+FILE_NO_MAX = 0x1F
+VALUE_LENGTH = 4
 TMC_LENGTH = 4
+_UINT24_MAX = 0xFF_FFFF
 TMV_LENGTH = 8
 
 
@@ -33,24 +44,47 @@ class Operation:
     """One command as it enters the Transaction MAC Input, with its plain data.
 
     `offset` and `length` are those of the command; value commands leave them zero and
-    carry the value in four little-endian bytes of `data`.
+    carry the value in four little-endian bytes of `data`. What no card would count
+    cannot be built: ValueError, so that a device's report is checked by reading it.
     """
 
     cmd: int
     file: int
     offset: int = 0
     length: int = 0
-    data: bytes = b""
+    data: bytes = field(default=b"", repr=False)
+
+    def __post_init__(self) -> None:
+        if self.cmd not in VALUE_COMMANDS | DATA_COMMANDS:
+            raise ValueError("cmd is not a command that a transaction MAC covers")
+        if not 0 <= self.file <= FILE_NO_MAX:
+            raise ValueError("file is outside 0..31")
+        if not 0 <= self.offset <= _UINT24_MAX or not 0 <= self.length <= _UINT24_MAX:
+            raise ValueError("offset or length does not fit three bytes")
+        if self.cmd in VALUE_COMMANDS and (
+            len(self.data) != VALUE_LENGTH or self.offset or self.length
+        ):
+            raise ValueError("a value command has four bytes of data and no offset")
+
+    @property
+    def amount(self) -> int:
+        """Return the value of a value command, in the file's units."""
+        return int.from_bytes(self.data, "little", signed=True)
 
     def encode(self) -> bytes:
         """Return this operation's part of the TMI, zero-padded to whole blocks."""
         head = bytes([self.cmd, self.file])
         if self.cmd in VALUE_COMMANDS:
             return _filled(head + self.data)
-        if self.cmd == CLEAR_RECORD_FILE:
-            return _filled(head)
         place = self.offset.to_bytes(3, "little") + self.length.to_bytes(3, "little")
         return _filled(head + place) + _filled(self.data)
+
+
+class TransactionProof(NamedTuple):
+    """What the card answers to a commit: its counter, and its MAC over the TMI."""
+
+    tmc: int
+    tmv: bytes
 
 
 def transaction_mac_input(operations: Iterable[Operation]) -> bytes:
@@ -65,9 +99,7 @@ def session_keys(tm_key: bytes, *, uid: bytes, tmc: int) -> tuple[bytes, bytes]:
     return cmac(tm_key, b"\x5a" + tail), cmac(tm_key, b"\xa5" + tail)
 
 
-def transaction_mac_value(
-    tm_key: bytes, *, uid: bytes, tmc: int, tmi: bytes
-) -> bytes:
+def transaction_mac_value(tm_key: bytes, *, uid: bytes, tmc: int, tmi: bytes) -> bytes:
     """Return the TMV: eight bytes."""
     mac_key, _ = session_keys(tm_key, uid=uid, tmc=tmc)
     return truncated(cmac(mac_key, tmi))

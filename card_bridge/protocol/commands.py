@@ -1,0 +1,252 @@
+"""The card as its reader sees it: one method a command (MF2DLHX0, chapter 11).
+
+Not for two threads. After any CardError begin again with `select_application`: the
+card forgot the session, and what was not committed.
+"""
+
+from collections.abc import Iterator
+
+from card_bridge.protocol import transaction_mac as tm
+from card_bridge.protocol.apdu import READER_GET_UID, Response
+from card_bridge.protocol.cmac import BLOCK
+from card_bridge.protocol.conversation import Link, int32, uint24
+from card_bridge.protocol.creation import Creation
+from card_bridge.protocol.ev2_auth import FIRST, NON_FIRST, KeyAuthority
+from card_bridge.protocol.secure_messaging import MAC_LENGTH, CommMode
+from card_bridge.protocol.status import (
+    CardError,
+    CardRefused,
+    IntegrityError,
+    UnknownOutcome,
+)
+from card_bridge.protocol.transaction_mac import Operation, TransactionProof
+
+SELECT_APPLICATION = 0x5A
+GET_VERSION = 0x60
+GET_CARD_UID = 0x51
+FREE_MEMORY = 0x6E
+GET_FILE_IDS = 0x6F
+GET_KEY_VERSION = 0x64
+COMMIT_TRANSACTION = 0xC7
+ABORT_TRANSACTION = 0xA7
+
+FRAME_PAYLOAD_MAX = 52  # Both ways: what an ACR122U carries without fail.
+FRAME_PAYLOAD_CCID = 240  # A short APDU less its MAC: for readers that carry it.
+_HEADER = 7  # FileNo, Offset3, Length3.
+_RETURN_TMC_AND_TMV = 0x01
+_PROOF_LENGTH = tm.TMC_LENGTH + tm.TMV_LENGTH
+
+
+class Picc(Creation):
+    """A DESFire EV2 or EV3 card in the field."""
+
+    def __init__(
+        self, link: Link, *, frame_payload_max: int = FRAME_PAYLOAD_MAX
+    ) -> None:
+        if not FRAME_PAYLOAD_MAX <= frame_payload_max <= FRAME_PAYLOAD_CCID:
+            raise ValueError("a frame's payload is 52 to 240 bytes")
+        super().__init__(link)
+        self._frame = frame_payload_max
+
+    # Who is it, and may we?
+
+    def get_reader_uid(self) -> bytes:
+        """Return the UID as the reader saw it: claimed, not proven."""
+        self.exchanges.count += 1
+        self.exchanges.bytes_out += len(READER_GET_UID)
+        raw = self._link.transmit(READER_GET_UID)
+        self.exchanges.bytes_in += len(raw)
+        try:
+            response = Response.decode(raw)
+        except ValueError as garbled:
+            raise IntegrityError from garbled
+        if response.sw != 0x9000:
+            raise CardRefused(response.sw)
+        return response.data
+
+    def select_application(self, aid: bytes) -> None:
+        """Select by the three bytes as printed; ends session and transaction."""
+        self._end()
+        self._collect(SELECT_APPLICATION, aid[::-1])
+
+    def authenticate(self, key_no: int, authority: KeyAuthority) -> None:
+        """Open a session by AuthenticateEV2First; AuthenticationFailed if keys differ.
+
+        Only between transactions: what a card does with an open one is not documented.
+        """
+        if self._operations:
+            raise ValueError("commit or abort first, or select the application again")
+        self._authenticate(key_no, authority, ins=FIRST)
+
+    def authenticate_non_first(self, key_no: int, authority: KeyAuthority) -> None:
+        """Go on under another key within the session and its transaction."""
+        if self._channel is None:
+            raise ValueError("no session is open")
+        self._authenticate(key_no, authority, ins=NON_FIRST)
+
+    def get_card_uid(self) -> bytes:
+        """Return the UID as the card says it inside the session: 7 bytes, proven."""
+        return self._call(GET_CARD_UID, answer_mode=CommMode.FULL)
+
+    def get_version(self) -> bytes:
+        """Return hardware (7), software (7) and production (14) information."""
+        return self._call(GET_VERSION)
+
+    def free_memory(self) -> int:
+        """Return the bytes left for applications and files."""
+        return int.from_bytes(self._call(FREE_MEMORY), "little")
+
+    def get_file_ids(self) -> frozenset[int]:
+        return frozenset(self._call(GET_FILE_IDS))
+
+    def get_key_version(self, key_no: int) -> int:
+        version = self._call(GET_KEY_VERSION, bytes([key_no]))
+        if len(version) != 1:
+            raise IntegrityError
+        return version[0]
+
+    # Files. Every chunk is a command, and an operation, of its own.
+
+    def read_data(
+        self, file_no: int, offset: int, length: int, comm: CommMode
+    ) -> bytes:
+        """Read `length` bytes of a data file as it was last committed."""
+        data = b""
+        for at, size in self._chunks(offset, length, self._most_answered(comm)):
+            data += self._counted(tm.READ_DATA, file_no, at, size, size, comm)
+        return data
+
+    def write_data(
+        self, file_no: int, offset: int, data: bytes, comm: CommMode
+    ) -> None:
+        """Write to a data file; a backup file changes with the commit only."""
+        for at, size in self._chunks(offset, len(data), self._most_sent(comm)):
+            part = data[at - offset : at - offset + size]
+            self._write(tm.WRITE_DATA, file_no, at, part, comm)
+
+    def read_records(
+        self, file_no: int, first: int, count: int, record_size: int, comm: CommMode
+    ) -> tuple[bytes, ...]:
+        """Read `count` records, the oldest first; record 0 is the newest."""
+        if record_size > self._most_answered(comm):
+            raise ValueError("a record does not fit one frame")
+        return tuple(
+            self._counted(tm.READ_RECORDS, file_no, number, 1, record_size, comm)
+            for number in reversed(range(first, first + count))
+        )
+
+    def write_record(self, file_no: int, record: bytes, comm: CommMode) -> None:
+        """Write the one record that this transaction adds."""
+        for at, size in self._chunks(0, len(record), self._most_sent(comm)):
+            self._write(tm.WRITE_RECORD, file_no, at, record[at : at + size], comm)
+
+    def get_value(self, file_no: int, comm: CommMode) -> int:
+        value = self._call(tm.GET_VALUE, bytes([file_no]), mode=comm)
+        if len(value) != tm.VALUE_LENGTH:
+            raise IntegrityError
+        operation = Operation(tm.GET_VALUE, file_no, data=value)
+        self._operations.append(operation)
+        return operation.amount
+
+    def credit(self, file_no: int, amount: int, comm: CommMode) -> None:
+        self._move(tm.CREDIT, file_no, amount, comm)
+
+    def debit(self, file_no: int, amount: int, comm: CommMode) -> None:
+        self._move(tm.DEBIT, file_no, amount, comm)
+
+    def limited_credit(self, file_no: int, amount: int, comm: CommMode) -> None:
+        """Give back at most what the last transaction with a debit took."""
+        self._move(tm.LIMITED_CREDIT, file_no, amount, comm)
+
+    # Transactions.
+
+    def read_transaction_mac(self, file_no: int, comm: CommMode) -> TransactionProof:
+        """Read the proof of the last commit; the card does not count this read."""
+        header = bytes([file_no]) + uint24(0) + uint24(_PROOF_LENGTH)
+        return _proof(self._call(tm.READ_DATA, header, mode=comm))
+
+    def commit_transaction(self) -> TransactionProof:
+        """Make the changes hold, and return the card's proof of them.
+
+        Whatever is not a proven answer is UnknownOutcome, with its cause: an error
+        status carries no MAC, so whoever stands in between could have made it up. The
+        `operations` are then kept for whoever settles it.
+        """
+        try:
+            answer = self._call(COMMIT_TRANSACTION, bytes([_RETURN_TMC_AND_TMV]))
+            proof = _proof(answer)
+        except CardError as cause:
+            raise UnknownOutcome from cause
+        self._operations = []
+        return proof
+
+    def commit_without_proof(self) -> None:
+        """Commit in an application that has no Transaction MAC file."""
+        try:
+            self._call(COMMIT_TRANSACTION)
+        except CardError as cause:
+            raise UnknownOutcome from cause
+        self._operations = []
+
+    def abort_transaction(self) -> None:
+        """Let the changes go, and the reads before them."""
+        self._call(ABORT_TRANSACTION)
+        self._operations = []
+
+    # What the methods above share.
+
+    def _counted(
+        self, ins: int, file_no: int, at: int, length: int, size: int, comm: CommMode
+    ) -> bytes:
+        """Read `size` bytes by a command with the parameters `at` and `length`."""
+        header = bytes([file_no]) + uint24(at) + uint24(length)
+        data = self._call(ins, header, mode=comm)
+        if len(data) != size:
+            self._channel = None
+            raise IntegrityError
+        self._operations.append(Operation(ins, file_no, at, length, data))
+        return data
+
+    def _write(
+        self, ins: int, file_no: int, at: int, part: bytes, comm: CommMode
+    ) -> None:
+        header = bytes([file_no]) + uint24(at) + uint24(len(part))
+        self._call(ins, header, part, mode=comm, answer_mode=_confirmed(comm))
+        self._operations.append(Operation(ins, file_no, at, len(part), part))
+
+    def _move(self, ins: int, file_no: int, amount: int, comm: CommMode) -> None:
+        data = int32(amount)
+        self._call(ins, bytes([file_no]), data, mode=comm, answer_mode=_confirmed(comm))
+        self._operations.append(Operation(ins, file_no, data=data))
+
+    def _most_answered(self, comm: CommMode) -> int:
+        """How many plain bytes fit the answer's frame in this mode."""
+        return _fitting(self._frame, comm)
+
+    def _most_sent(self, comm: CommMode) -> int:
+        return _fitting(self._frame - _HEADER, comm)
+
+    @staticmethod
+    def _chunks(offset: int, length: int, most: int) -> Iterator[tuple[int, int]]:
+        for at in range(offset, offset + length, most):
+            yield at, min(most, offset + length - at)
+
+
+def _fitting(payload: int, comm: CommMode) -> int:
+    if comm is CommMode.PLAIN:
+        return payload
+    if comm is CommMode.MAC:
+        return payload - MAC_LENGTH
+    return (payload - MAC_LENGTH) // BLOCK * BLOCK - 1  # Full always pads.
+
+
+def _confirmed(comm: CommMode) -> CommMode:
+    """A write's answer has no data to encipher: a MAC, or nothing in Plain."""
+    return CommMode.PLAIN if comm is CommMode.PLAIN else CommMode.MAC
+
+
+def _proof(answer: bytes) -> TransactionProof:
+    if len(answer) != _PROOF_LENGTH:
+        raise IntegrityError
+    tmc, tmv = answer[: tm.TMC_LENGTH], answer[tm.TMC_LENGTH :]
+    return TransactionProof(int.from_bytes(tmc, "little"), tmv)
