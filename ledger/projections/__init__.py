@@ -1,0 +1,1 @@
+"""Views: what is so now, derived from the log and rebuilt from it at any time."""

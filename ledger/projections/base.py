@@ -1,0 +1,153 @@
+"""What every view shares: rows and bookmark move together, or not at all.
+
+A crash therefore repeats nothing and loses nothing. An event that does not fit raises,
+and the view stops there: views are rebuilt, not patched.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, ClassVar, Generic, LiteralString, TypeAlias, TypeVar
+
+from eventsourcing.dispatch import singledispatchmethod
+from eventsourcing.persistence import IntegrityError, Tracking
+from eventsourcing.postgres import PostgresDatastore, PostgresTrackingRecorder
+from psycopg import Connection, Cursor
+from psycopg.rows import DictRow
+from psycopg.sql import SQL, Identifier
+
+Statement: TypeAlias = tuple[LiteralString, Sequence[object]]
+"""SQL text and its parameters. The search path leads to the log's schema."""
+
+TRACKING_TABLE = "projection_tracking"
+
+
+class BookmarkMoved(IntegrityError):
+    """The bookmark stands further on: somebody else moved this view."""
+
+
+class DoesNotFit(IntegrityError):
+    """An event speaks of a row that the view does not have."""
+
+
+class View(PostgresTrackingRecorder):
+    """Some tables, and the bookmark that says up to which position they are true.
+
+    A statement that begins with UPDATE must find a row; DELETE need not.
+    """
+
+    name: ClassVar[str]
+    tables: ClassVar[tuple[str, ...]]
+
+    def __init__(self, datastore: PostgresDatastore) -> None:
+        super().__init__(datastore, tracking_table_name=TRACKING_TABLE)
+        self._together: _Batch | None = None
+
+    def position(self) -> int:
+        """Return the position of the last event that this view has taken in."""
+        return self.max_tracking_id(self.name) or 0
+
+    def change(self, tracking: Tracking, *statements: Statement) -> None:
+        """Move rows and bookmark; without statements the event is only walked past."""
+        if self._together is None:
+            with self.together():
+                self.change(tracking, *statements)
+        else:
+            self._together.change(tracking.notification_id, statements)
+
+    def rows(self, query: LiteralString, values: Sequence[object]) -> list[DictRow]:
+        """Read the view, as of its bookmark."""
+        with self.datastore.get_connection() as connection:
+            return connection.execute(query, values).fetchall()
+
+    @contextmanager
+    def together(self, connection: Connection[DictRow] | None = None) -> Iterator[None]:
+        """Make the changes within one transaction: many events cost one commit.
+
+        For the one thread that moves this view object; others may read it meanwhile.
+        """
+        if connection is None:
+            with self.datastore.get_connection() as pooled, self.together(pooled):
+                yield
+            return
+        with connection.transaction(), connection.cursor() as cursor:
+            batch = _Batch(cursor, self.name)
+            with self._within(batch):
+                yield
+
+    @contextmanager
+    def anew(self, connection: Connection[DictRow]) -> Iterator[None]:
+        """Empty the view, to be filled within: readers see the old rows until then."""
+        with connection.transaction(), connection.cursor() as cursor:
+            batch = _Batch(cursor, self.name)
+            for table in self.tables:
+                cursor.execute(SQL("DELETE FROM {}").format(Identifier(table)))
+            cursor.execute("DELETE FROM projection_stops WHERE name = %s", (self.name,))
+            batch.position = 0
+            with self._within(batch):
+                yield
+
+    @contextmanager
+    def _within(self, batch: _Batch) -> Iterator[None]:
+        self._together = batch
+        try:
+            yield
+            batch.close()
+        finally:
+            self._together = None
+
+
+class _Batch:
+    """An open transaction on a view. It holds the bookmark's row, so it is alone."""
+
+    def __init__(self, cursor: Cursor[DictRow], name: str) -> None:
+        self._cursor = cursor
+        self._name = name
+        cursor.execute(
+            "INSERT INTO projection_tracking VALUES (%s, 0) ON CONFLICT DO NOTHING",
+            (name,),
+        )
+        row = cursor.execute(
+            "SELECT notification_id FROM projection_tracking"
+            " WHERE application_name = %s FOR UPDATE",
+            (name,),
+        ).fetchone()
+        assert row is not None
+        self.position: int = row["notification_id"]
+
+    def change(self, position: int, statements: Sequence[Statement]) -> None:
+        if position <= self.position:
+            raise BookmarkMoved(f"{self._name} is past position {position} already")
+        for query, values in statements:
+            self._cursor.execute(query, values)
+            if query.startswith("UPDATE") and self._cursor.rowcount == 0:
+                raise DoesNotFit(f"nothing to change for position {position}: {query}")
+        self.position = position
+
+    def close(self) -> None:
+        self._cursor.execute(
+            "UPDATE projection_tracking SET notification_id = %s"
+            " WHERE application_name = %s",
+            (self.position, self._name),
+        )
+
+
+TView = TypeVar("TView", bound=View)
+
+
+class Projection(ABC, Generic[TView]):
+    """Turns events into changes of one view."""
+
+    def __init__(self, view: TView) -> None:
+        self.view = view
+
+    @property
+    def name(self) -> str:
+        return self.view.name
+
+    @singledispatchmethod
+    @abstractmethod
+    def process_event(self, domain_event: Any, tracking: Tracking) -> None:
+        """Take one event in, or walk past it. Raises if it does not fit."""

@@ -1,0 +1,267 @@
+"""What a party is told: that a gift is offered, that a ticket was sold, and the like.
+
+A notice carries ids and amounts, no names. The view remembers of each ticket only whom
+a next event about it concerns: its owner, the recipient of an open offer, its card.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, LiteralString
+from uuid import UUID
+
+from eventsourcing.dispatch import singledispatchmethod
+from eventsourcing.persistence import Tracking
+from psycopg.types.json import Jsonb
+
+from ledger.aggregates.e_ticket import ETicket
+from ledger.projections.base import Projection, Statement, View
+
+NOTICES_MAX = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """One thing that a party is told; `position` orders them."""
+
+    position: int
+    kind: str
+    ticket_id: UUID
+    at: datetime
+    detail: dict[str, Any]
+
+
+class NoticesView(View):
+    """The tables `notices` and `notices_tickets`."""
+
+    name = "notices"
+    tables = ("notices", "notices_tickets")
+
+    def of_party(
+        self, party_id: UUID, *, after: int = 0, limit: int = NOTICES_MAX
+    ) -> Sequence[Notice]:
+        """Return a party's newest notices, oldest first, that come after a position."""
+        rows = self.rows(
+            "SELECT position, kind, ticket_id, at, detail FROM notices"
+            " WHERE party_id = %s AND position > %s"
+            " ORDER BY position DESC, kind DESC LIMIT %s",
+            (party_id, after, limit),
+        )
+        return [Notice(**row) for row in reversed(rows)]
+
+
+OWNER: LiteralString = "owner_id"
+OFFERED_TO: LiteralString = "offered_to"
+
+
+class Notices(Projection[NoticesView]):
+    """Tells owners, recipients and sellers what happened."""
+
+    @singledispatchmethod
+    def process_event(self, domain_event: Any, tracking: Tracking) -> None:
+        self.view.change(tracking)
+
+    @process_event.register
+    def _(self, domain_event: ETicket.Issued, tracking: Tracking) -> None:
+        self.view.change(
+            tracking,
+            (
+                "INSERT INTO notices_tickets (ticket_id, owner_id) VALUES (%s, %s)",
+                (domain_event.originator_id, domain_event.owner_id),
+            ),
+        )
+
+    # Gifts.
+
+    @process_event.register
+    def _(self, domain_event: ETicket.GiftOffered, tracking: Tracking) -> None:
+        detail = {
+            "offer_id": str(domain_event.offer_id),
+            "terms_hash": domain_event.terms_hash,
+            "until": domain_event.until.isoformat(),
+        }
+        offered = (domain_event.to_party_id, domain_event.originator_id)
+        self.view.change(
+            tracking,
+            (
+                "UPDATE notices_tickets SET offered_to = %s WHERE ticket_id = %s",
+                offered,
+            ),
+            _tell(tracking, domain_event, OFFERED_TO, "gift_offered", detail),
+        )
+
+    @process_event.register
+    def _(self, domain_event: ETicket.GiftAccepted, tracking: Tracking) -> None:
+        detail = {
+            "offer_id": str(domain_event.offer_id),
+            "owner_id": str(domain_event.owner_id),
+        }
+        self.view.change(
+            tracking,
+            _tell(tracking, domain_event, OWNER, "gift_accepted", detail),
+            _tell_if_on_card(tracking, domain_event),
+            _moved(domain_event, domain_event.owner_id),
+        )
+
+    @process_event.register
+    def _(self, domain_event: ETicket.GiftDeclined, tracking: Tracking) -> None:
+        detail = {"offer_id": str(domain_event.offer_id)}
+        self.view.change(
+            tracking,
+            _tell(tracking, domain_event, OWNER, "gift_declined", detail),
+            _offer_over(domain_event),
+        )
+
+    @process_event.register
+    def _(
+        self,
+        domain_event: ETicket.GiftWithdrawn | ETicket.GiftExpired,
+        tracking: Tracking,
+    ) -> None:
+        expired = isinstance(domain_event, ETicket.GiftExpired)
+        kind = "gift_expired" if expired else "gift_withdrawn"
+        detail = {"offer_id": str(domain_event.offer_id)}
+        self.view.change(
+            tracking,
+            _tell(tracking, domain_event, OWNER, kind, detail),
+            _tell(tracking, domain_event, OFFERED_TO, kind, detail),
+            _offer_over(domain_event),
+        )
+
+    # Resale.
+
+    @process_event.register
+    def _(self, domain_event: ETicket.Listed, tracking: Tracking) -> None:
+        to, ticket_id = domain_event.to_party_id, domain_event.originator_id
+        detail = {
+            "listing_id": str(domain_event.listing_id),
+            "price_minor": domain_event.price_minor,
+            "until": domain_event.until.isoformat(),
+        }
+        told = _tell(tracking, domain_event, OFFERED_TO, "sale_offered", detail)
+        offered: Statement = (
+            "UPDATE notices_tickets SET offered_to = %s WHERE ticket_id = %s",
+            (to, ticket_id),
+        )
+        self.view.change(tracking, offered, *([told] if to else []))
+
+    @process_event.register
+    def _(self, domain_event: ETicket.Unlisted, tracking: Tracking) -> None:
+        detail = {
+            "listing_id": str(domain_event.listing_id),
+            "reason": domain_event.reason,
+        }
+        told = _tell(tracking, domain_event, OWNER, "unlisted", detail)
+        self.view.change(tracking, told, _offer_over(domain_event))
+
+    @process_event.register
+    def _(self, domain_event: ETicket.Resold, tracking: Tracking) -> None:
+        detail = {
+            "sale_id": str(domain_event.sale_id),
+            "price_minor": domain_event.price_minor,
+            "split_minor": domain_event.split_minor,
+        }
+        self.view.change(
+            tracking,
+            _tell(tracking, domain_event, OWNER, "sold", detail),
+            _tell_if_on_card(tracking, domain_event),
+            _moved(domain_event, domain_event.owner_id),
+        )
+
+    # Content, cards and use.
+
+    @process_event.register
+    def _(self, domain_event: ETicket.Modified, tracking: Tracking) -> None:
+        detail = {
+            "right": domain_event.right,
+            "previous_right": domain_event.previous_right,
+            "reason": domain_event.reason,
+        }
+        self.view.change(
+            tracking,
+            _tell(tracking, domain_event, OWNER, "modified", detail),
+            _tell_if_on_card(tracking, domain_event),
+        )
+
+    @process_event.register
+    def _(self, domain_event: ETicket.WrittenToMedium, tracking: Tracking) -> None:
+        self.view.change(tracking, _on_card(domain_event, domain_event.medium_uid))
+
+    @process_event.register
+    def _(self, domain_event: ETicket.ReleasedFromMedium, tracking: Tracking) -> None:
+        self.view.change(tracking, _on_card(domain_event, None))
+
+    @process_event.register
+    def _(self, domain_event: ETicket.Dispensed, tracking: Tracking) -> None:
+        detail = {"serial": domain_event.serial}
+        self.view.change(
+            tracking,
+            _tell(tracking, domain_event, OWNER, "dispensed", detail),
+            _on_card(domain_event, None),
+        )
+
+    @process_event.register
+    def _(self, domain_event: ETicket.CouponRedeemed, tracking: Tracking) -> None:
+        detail = {"receipt": domain_event.receipt}
+        told = _tell(tracking, domain_event, OWNER, "coupon_redeemed", detail)
+        self.view.change(tracking, told)
+
+
+def _tell(
+    tracking: Tracking,
+    event: ETicket.Event,
+    whom: LiteralString,
+    kind: str,
+    detail: dict[str, Any],
+) -> Statement:
+    """Tell the ticket's owner, or who it is offered to, as the view knows them."""
+    text: LiteralString = (
+        "INSERT INTO notices"  # noqa: S608, `whom` is one of two literals
+        " (party_id, position, kind, ticket_id, at, detail) SELECT "
+        + whom
+        + ", %s, %s, ticket_id, %s, %s FROM notices_tickets"
+        " WHERE ticket_id = %s"
+    )
+    values = (
+        tracking.notification_id,
+        kind,
+        event.timestamp,
+        Jsonb(detail),
+        event.originator_id,
+    )
+    return text, values
+
+
+def _tell_if_on_card(tracking: Tracking, event: ETicket.Event) -> Statement:
+    """Tell the owner so far that the copy on a card is stale from now on."""
+    return (
+        "INSERT INTO notices (party_id, position, kind, ticket_id, at, detail)"
+        " SELECT owner_id, %s, 'card_stale', ticket_id, %s,"
+        " jsonb_build_object('medium_uid', medium_uid) FROM notices_tickets"
+        " WHERE ticket_id = %s AND medium_uid IS NOT NULL",
+        (tracking.notification_id, event.timestamp, event.originator_id),
+    )
+
+
+def _moved(event: ETicket.Event, owner_id: UUID) -> Statement:
+    return (
+        "UPDATE notices_tickets SET owner_id = %s, offered_to = NULL,"
+        " medium_uid = NULL WHERE ticket_id = %s",
+        (owner_id, event.originator_id),
+    )
+
+
+def _offer_over(event: ETicket.Event) -> Statement:
+    return (
+        "UPDATE notices_tickets SET offered_to = NULL WHERE ticket_id = %s",
+        (event.originator_id,),
+    )
+
+
+def _on_card(event: ETicket.Event, medium_uid: str | None) -> Statement:
+    return (
+        "UPDATE notices_tickets SET medium_uid = %s WHERE ticket_id = %s",
+        (medium_uid, event.originator_id),
+    )
