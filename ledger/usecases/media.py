@@ -46,7 +46,7 @@ from ledger.usecases.transmission import sealed_for
 from ledger.vocabulary.codes import Verdict
 from ledger.vocabulary.device_keys import seal_bundle
 from ledger.vocabulary.ids import medium_id
-from ledger.vocabulary.medium_record import SlotStatus, Stamp
+from ledger.vocabulary.medium_record import STAMP_LENGTH, SlotStatus, Stamp
 
 # Where the stamp stands on an IC card: docs/card-layout.md.
 STAMP_FILE = 0x05
@@ -393,18 +393,23 @@ def settle(
 
 def _require_proof(cards: CardAuthority, medium: Medium, proof: Proof) -> None:
     """The card must have committed the very stamp that was prepared."""
-    stamp = medium.pending_stamp().encode()
-    written = any(
-        op.cmd == WRITE_DATA and op.file == STAMP_FILE and op.data == stamp
-        for op in proof.operations
-    )
-    if not written or not cards.proves(
+    prepared = medium.pending_stamp().encode()
+    if _stamp_written(proof.operations) != prepared or not cards.proves(
         uid=bytes.fromhex(medium.uid),
         transaction_counter=proof.transaction_counter,
         transaction_mac=proof.transaction_mac,
         operations=proof.operations,
     ):
         raise ProofMismatch(because=medium.names(medium.seq_version))
+
+
+def _stamp_written(operations: Sequence[CardOperation]) -> bytes:
+    """Put together what was written to the stamp's file, in however many pieces."""
+    stamp = bytearray(STAMP_LENGTH)
+    for op in operations:
+        if (op.cmd, op.file) == (WRITE_DATA, STAMP_FILE) and op.offset < STAMP_LENGTH:
+            stamp[op.offset : op.offset + len(op.data)] = op.data
+    return bytes(stamp)
 
 
 def _settle_by_reading(

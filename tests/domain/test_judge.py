@@ -1,6 +1,7 @@
 """Stale is not cloned is not torn: every way a card can look, and its verdict."""
 
 from dataclasses import replace
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -59,7 +60,7 @@ def known(medium):
 
 
 def ticket_now(**given):
-    said = {
+    said: dict[str, Any] = {
         "ticket_id": TICKET,
         "epoch": 2,
         "life": "OWNED",

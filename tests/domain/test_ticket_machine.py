@@ -7,7 +7,6 @@ for one job.
 
 from copy import deepcopy
 from datetime import timedelta
-from itertools import pairwise
 from uuid import UUID
 
 from hypothesis import given
@@ -26,7 +25,7 @@ EPOCHS = st.integers(1, 6)
 SERIALS = st.sampled_from(["T-000001", "T-000002"])
 LATER = st.sampled_from([NOON + timedelta(seconds=s) for s in (1, 60, 3_600)])
 
-TITLE_EVENTS = (ETicket.Issued, ETicket.GiftAccepted, ETicket.Resold)
+MOVES_TITLE = (ETicket.GiftAccepted, ETicket.Resold)
 
 
 def move(name, **arguments):
@@ -125,8 +124,7 @@ def test_whatever_is_asked_the_invariants_hold_and_replay_retells_the_story(move
         before = deepcopy(ticket)
         try:
             getattr(ticket, name)(**arguments, at=at)
-        except Refusal as refusal:
-            assert refusal.code
+        except Refusal:
             # All that a refused command may leave is the end of what ran out of time.
             fresh = ticket.pending_events[len(before.pending_events) :]
             assert all(over_already(before, event, at) for event in fresh)
@@ -153,7 +151,7 @@ def over_already(before, event, at):
 
 def holds(before, ticket):
     fresh = ticket.pending_events[len(before.pending_events) :]
-    titles = [event for event in fresh if isinstance(event, TITLE_EVENTS)]
+    titles = [event for event in fresh if isinstance(event, MOVES_TITLE)]
     # O1, O2: one owner, and every title event names the one before it.
     assert (ticket.owner_id != before.owner_id) <= bool(titles)
     if titles:
@@ -188,9 +186,15 @@ def test_the_title_chain_is_linear_and_gap_free(moves):
             getattr(ticket, name)(**arguments, at=NOON)
         except Refusal:
             continue
-    titles = [e for e in ticket.collect_events() if isinstance(e, TITLE_EVENTS)]
-    for earlier, later in pairwise(titles):
-        assert later.previous_title_version == earlier.originator_version
-        giver = getattr(later, "giver_id", None) or later.seller_id
-        assert giver == earlier.owner_id
-    assert titles[-1].owner_id == ticket.owner_id
+    owner_id, version = ALICE, 1
+    for event in ticket.collect_events():
+        if isinstance(event, ETicket.GiftAccepted):
+            giver_id = event.giver_id
+        elif isinstance(event, ETicket.Resold):
+            giver_id = event.seller_id
+        else:
+            continue
+        assert giver_id == owner_id
+        assert event.previous_title_version == version
+        owner_id, version = event.owner_id, event.originator_version
+    assert ticket.owner_id == owner_id

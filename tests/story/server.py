@@ -27,7 +27,7 @@ class Server:
     ) -> None:
         self.home = home
         self.environ = {
-            **{name: value for name, value in os.environ.items()},
+            **os.environ,
             "LEDGER_HOME": str(home),
             "LEDGER_WORKERS": "1",
             "LEDGER_THREADS": "4",

@@ -82,8 +82,7 @@ def test_a_resale_moves_money_and_title_in_one_commit(installation):
     assert sale.split_minor == {"seller": 3_799, "royalty": 200}
     assert town.balance(ALICE) == 6_000 + 3_799
     assert town.balance(CAROL) == 10_000 - 3_999
-    entry = town.ledger.repository.get(sale.entry_id)
-    assert isinstance(entry, Entry)
+    entry: Entry = town.ledger.repository.get(sale.entry_id)
     assert sum(posting.amount_minor for posting in entry.postings) == 0
 
 
