@@ -24,9 +24,9 @@ def recorded(position: int) -> dict[str, str]:
 
 
 class Waiting:
-    """Makes reads wait for their view.
+    """Makes reads wait for their view, but not for long.
 
-    `wait_for(view, position, timeout_s)` returns the position reached.
+    `wait_for(view, position, timeout_s)` returns the position that was reached.
     """
 
     def __init__(self, wait_for: Callable[[str, int, float], int]) -> None:

@@ -6,7 +6,6 @@ from typing import Any
 from uuid import UUID
 
 from flask_smorest import Blueprint
-from ledger.projections.wallet import WalletView
 from marshmallow import fields
 
 from api.auth import cause, has, party
@@ -18,6 +17,8 @@ from ledger.aggregates.e_ticket import ETicket, LockKind
 from ledger.application import Ledger, TicketUnknown, attempt
 from ledger.clock import Clock
 from ledger.ports import PersonalData, Secrets
+from ledger.projections.ownership import OwnershipView
+from ledger.projections.wallet import WalletView
 from ledger.usecases import audit, ownership, transmission
 from ledger.vocabulary.codes import Role
 from ledger.vocabulary.sealed_ticket import RIGHT_MAX, SEALED_MAX
@@ -84,6 +85,7 @@ def blueprint(
     personal: PersonalData,
     secrets: Secrets,
     wallet: WalletView,
+    ownership_view: OwnershipView,
     waiting: Waiting,
     clock: Clock,
     *,
@@ -108,11 +110,11 @@ def blueprint(
         readable(ledger, ticket_id)
         return {"events": audit.history(ledger, ticket_id=ticket_id)}
 
-    @routes.get("/<uuid:ticket_id>/owners", gives=OwnersOut)
+    @routes.get("/<uuid:ticket_id>/owners", gives=OwnersOut, view="ownership")
     def owners(ticket_id: UUID) -> Any:
         """Tell who owned a ticket when, and by which event."""
         readable(ledger, ticket_id)
-        return {"owners": audit.owners(ledger, ticket_id=ticket_id)}
+        return {"owners": ownership_view.chain(ticket_id)}
 
     @routes.post(
         "/<uuid:ticket_id>/transmissions", takes=TransmissionIn, gives=TransmissionOut

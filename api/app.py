@@ -1,0 +1,174 @@
+"""The web application: every route, behind one guard, with one way of refusing."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+import time
+from typing import Any, cast
+
+import structlog
+from flask import Flask, Response, g, request
+from structlog.stdlib import BoundLogger
+
+from api import problems
+from api.auth import Guard
+from api.openapi.document import Document
+from api.positions import Waiting
+from api.v1 import (
+    accounts,
+    authentications,
+    catalogue,
+    devices,
+    dispenses,
+    gifts,
+    health,
+    issuer_keys,
+    listings,
+    media,
+    notices,
+    orders,
+    parties,
+    projections,
+    redemptions,
+    taps,
+    tickets,
+)
+from ledger.bootstrap import Installation
+from ledger.clock import new_id
+from ledger.projections.runner import Runner
+
+BODY_MAX = 64 * 1024
+LONG_BODY_MAX = 4 * 1024 * 1024
+LONG_BODIES = frozenset({"/v1/offerings"})  # A stadium has many places.
+
+
+def create_app(installation: Installation) -> Flask:
+    """Make the application of one installation, which stays its caller's to close."""
+    app = Flask("eticket-ledger", static_folder=None)
+    app.config |= {
+        "MAX_CONTENT_LENGTH": BODY_MAX,
+        "PROVIDE_AUTOMATIC_OPTIONS": False,
+    }
+    app.url_map.strict_slashes = True
+    app.url_map.merge_slashes = False
+    log_to = make_log(installation.settings.log_level)
+    _log_requests(app, log_to)
+    problems.install(app, log_to)
+    Guard(installation.tokens, installation.clock).install(app)
+    _serve_document(app, _routes(app, installation))
+    return app
+
+
+def describe() -> dict[str, Any]:
+    """Return the OpenAPI document; it needs no installation behind the routes."""
+    app = Flask("eticket-ledger", static_folder=None)
+    return _routes(app, cast("Installation", _Nothing())).as_dict()
+
+
+class _Nothing:
+    """Stands where the parts of an installation would, for routes nobody calls."""
+
+    def __getattr__(self, _: str) -> _Nothing:
+        return self
+
+
+def _routes(app: Flask, its: Installation) -> Document:
+    document = Document(app)
+    origin, views = its.origin, its.views
+    runner = Runner(its.ledger)
+    waiting = Waiting(runner.wait_for)
+    for blueprint in (
+        health.blueprint(its.ledger),
+        parties.blueprint(its.ledger, its.personal, its.tokens, its.clock),
+        accounts.blueprint(its.ledger, views.accounts, waiting, its.clock),
+        catalogue.blueprint(its.ledger, its.clock),
+        orders.blueprint(its.ledger, its.personal, its.clock),
+        tickets.blueprint(
+            its.ledger,
+            its.personal,
+            its.secrets,
+            views.wallet,
+            views.ownership,
+            waiting,
+            its.clock,
+            origin=origin,
+        ),
+        gifts.blueprint(its.ledger, its.personal, its.clock),
+        listings.blueprint(its.ledger, its.personal, its.clock),
+        notices.blueprint(views.notices, waiting),
+        devices.blueprint(
+            its.ledger, its.cards, its.secrets, its.tokens, its.clock, origin=origin
+        ),
+        media.blueprint(
+            its.ledger, its.cards, its.personal, its.secrets, its.clock, origin=origin
+        ),
+        authentications.blueprint(its.ledger, its.cards, its.clock),
+        taps.blueprint(its.ledger, views.freshness, views.wallet, waiting, its.clock),
+        dispenses.blueprint(
+            its.ledger, its.cards, its.secrets, its.clock, origin=origin
+        ),
+        redemptions.blueprint(its.ledger, its.cards, its.clock, origin=origin),
+        issuer_keys.blueprint(its.secrets, origin=origin),
+        projections.blueprint(runner, its.clock),
+    ):
+        document.register_blueprint(blueprint)
+    return document
+
+
+def _serve_document(app: Flask, document: Document) -> None:
+    app.extensions["document"] = document
+
+    @app.get("/v1/openapi.json")
+    def openapi() -> Response:
+        return Response(json.dumps(document.as_dict()), mimetype="application/json")
+
+    @app.get("/v1/docs")
+    def docs() -> str:
+        return document.as_page()
+
+
+def _log_requests(app: Flask, log_to: BoundLogger) -> None:
+    """One line a request: no names, no bodies, no tokens, no query."""
+
+    @app.before_request
+    def begin() -> None:
+        g.request_id = str(new_id())
+        g.started = time.perf_counter()
+        if request.path in LONG_BODIES:
+            request.max_content_length = LONG_BODY_MAX
+
+    @app.after_request
+    def end(answer: Response) -> Response:
+        answer.headers["Request-Id"] = g.request_id
+        answer.headers["Cache-Control"] = "no-store"
+        answer.headers["X-Content-Type-Options"] = "nosniff"
+        log_to.info(
+            "request",
+            request=g.request_id,
+            method=request.method,
+            route=request.url_rule.rule if request.url_rule else None,
+            status=answer.status_code,
+            code=g.get("code"),
+            ms=round((time.perf_counter() - g.started) * 1000, 2),
+        )
+        return answer
+
+
+def make_log(level: str) -> BoundLogger:
+    """Return a log of JSON lines on standard error."""
+    log: BoundLogger = structlog.wrap_logger(
+        structlog.PrintLogger(sys.stderr),
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            structlog.processors.JSONRenderer(),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(
+            logging.getLevelNamesMapping()[level.upper()]
+        ),
+        context_class=dict,
+    )
+    return log

@@ -1,0 +1,60 @@
+"""The commands by name, and how each of them fails: one sentence, one exit code."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from api.cli import audit, installation, projections, server, tokens
+from api.cli.serve import ServeError
+from ledger.adapters.embedded_postgres import EmbeddedPostgresError
+from ledger.adapters.migration_files import MigrationError
+from ledger.adapters.secrets import SecretsError
+from ledger.bootstrap import InstallationError
+from ledger.errors import Refusal
+from ledger.settings import SettingsError
+
+REFUSED = 1
+WRONG_SETTING = 2
+
+_SAID_IN_A_SENTENCE = (
+    EmbeddedPostgresError,
+    InstallationError,
+    MigrationError,
+    Refusal,
+    SecretsError,
+    ServeError,
+)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def ledgerctl() -> None:
+    """Run the ledger, look after it, and check what it says.
+
+    Settings come from the environment: LEDGER_DATABASE_URL, LEDGER_HOME and others.
+    """
+
+
+for command in (
+    installation.init,
+    installation.migrate,
+    server.serve,
+    server.openapi,
+    tokens.token,
+    projections.projections,
+    audit.audit,
+):
+    ledgerctl.add_command(command)
+
+
+def main() -> None:
+    """Run `ledgerctl`."""
+    try:
+        ledgerctl(prog_name="ledgerctl")
+    except SettingsError as error:
+        click.echo(error, err=True)
+        sys.exit(WRONG_SETTING)
+    except _SAID_IN_A_SENTENCE as error:
+        click.echo(error, err=True)
+        sys.exit(REFUSED)

@@ -1,0 +1,187 @@
+"""`ledgerctl serve`: the database, the web server and the views, kept running together.
+
+    supervisor ── holds the embedded database and the listening socket
+        ├── gunicorn ── workers, each with an installation of its own
+        └── the runner of the projections, started again when it dies
+
+A signal stops all of them in order. Killed children are the runner's: it comes back;
+the web server's end ends everything, for somebody outside decides what then.
+"""
+
+from __future__ import annotations
+
+import http.client
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack, suppress
+from dataclasses import replace
+from pathlib import Path
+from types import FrameType
+
+import click
+
+from ledger.bootstrap import open_installation
+from ledger.settings import Settings
+
+BIND_TIMEOUT_S = 5.0
+READY_TIMEOUT_S = 60.0
+STOP_TIMEOUT_S = 15.0
+RESTART_PAUSE_S = 1.0
+LOOK_S = 0.1
+BACKLOG = 1024
+
+
+class ServeError(Exception):
+    """The server cannot run; the message says why."""
+
+
+class _Stop(Exception):
+    """Somebody asked for the end."""
+
+
+def serve(settings: Settings, *, port_file: Path | None) -> None:
+    """Serve until a signal says stop. `settings.port` may be 0: any free port."""
+    for each in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(each, _stop)
+    with ExitStack() as opened:
+        opened.enter_context(open_installation(settings))
+        listener = opened.enter_context(_listen(settings.host, settings.port))
+        port = listener.getsockname()[1]
+        children = Children(replace(settings, port=port), listener)
+        opened.callback(children.end)
+        try:
+            children.start()
+            _await_ready(children, settings.host, port)
+            if port_file is not None:
+                opened.callback(port_file.unlink, missing_ok=True)
+                _write(port_file, f"{port}\n")
+            click.echo(f"The ledger answers at http://{_shown(settings.host)}:{port}")
+            while True:
+                children.look_after()
+                time.sleep(LOOK_S)
+        except _Stop:
+            return
+
+
+class Children:
+    """The processes that do the work; both end when this one does."""
+
+    def __init__(self, settings: Settings, listener: socket.socket) -> None:
+        self._settings = settings
+        self._listener = listener
+        self._web: subprocess.Popen[bytes] | None = None
+        self._runner: subprocess.Popen[bytes] | None = None
+        self._runner_started = 0.0
+
+    def start(self) -> None:
+        descriptor = self._listener.fileno()
+        self._web = _run(
+            [
+                "gunicorn",
+                "--config=python:api.cli.web",
+                f"--bind=fd://{descriptor}",
+                f"--workers={self._settings.workers}",
+                f"--threads={self._settings.threads}",
+            ],
+            descriptor,
+        )
+        self._start_runner()
+
+    def look_after(self) -> None:
+        """Start the runner again if it died; raise if the web server did."""
+        if self._web is not None and self._web.poll() is not None:
+            raise ServeError("The web server ended; what it said is above.")
+        died = self._runner is not None and self._runner.poll() is not None
+        if died and time.monotonic() > self._runner_started + RESTART_PAUSE_S:
+            self._start_runner()
+
+    def end(self) -> None:
+        """Stop taking requests, finish those in flight, then end the views."""
+        _end(self._web)
+        _end(self._runner)
+
+    def _start_runner(self) -> None:
+        self._runner_started = time.monotonic()
+        self._runner = _run(["api.cli", "projections", "run", "--with-parent"])
+
+
+def _run(module: Sequence[str], *descriptors: int) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        [sys.executable, "-m", *module],
+        stdin=subprocess.PIPE,
+        pass_fds=descriptors,
+        start_new_session=True,  # Ctrl-C reaches the supervisor, which tells them.
+    )
+
+
+def _end(child: subprocess.Popen[bytes] | None) -> None:
+    if child is None:
+        return
+    with suppress(ProcessLookupError):
+        child.send_signal(signal.SIGTERM)
+    try:
+        child.wait(STOP_TIMEOUT_S)
+    except subprocess.TimeoutExpired:
+        child.kill()
+        child.wait()
+    if child.stdin is not None:
+        child.stdin.close()
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    """Bind, patiently: a killed predecessor's children may hold the port a moment."""
+    deadline = time.monotonic() + BIND_TIMEOUT_S
+    while True:
+        try:
+            family = socket.AF_INET6 if ":" in host else socket.AF_INET
+            return socket.create_server((host, port), family=family, backlog=BACKLOG)
+        except OSError as error:
+            if time.monotonic() > deadline:
+                raise ServeError(
+                    f"Port {port} of {host} cannot be had: {error.strerror}."
+                ) from None
+            time.sleep(LOOK_S)
+
+
+def _await_ready(children: Children, host: str, port: int) -> None:
+    deadline = time.monotonic() + READY_TIMEOUT_S
+    while time.monotonic() < deadline:
+        children.look_after()
+        if _is_ready(host, port):
+            return
+        time.sleep(LOOK_S)
+    raise ServeError(f"The server was not ready within {READY_TIMEOUT_S:.0f} s.")
+
+
+def _is_ready(host: str, port: int) -> bool:
+    asked = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104
+    connection = http.client.HTTPConnection(asked, port, timeout=READY_TIMEOUT_S)
+    try:
+        connection.request("GET", "/health/ready")
+        return connection.getresponse().status == http.client.OK
+    except OSError:
+        return False
+    finally:
+        connection.close()
+
+
+def _write(path: Path, text: str) -> None:
+    """Write a file whole or not at all: somebody waits for it to appear."""
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    draft.write_text(text)
+    draft.replace(path)
+
+
+def _shown(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
+
+
+def _stop(_signal: int, _frame: FrameType | None) -> None:
+    for each in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(each, signal.SIG_IGN)  # Once is enough: the end takes a moment.
+    raise _Stop

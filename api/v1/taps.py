@@ -1,0 +1,122 @@
+"""A card lies before a machine: is it fresh, and which tickets are on it?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+from uuid import UUID
+
+from flask_smorest import Blueprint
+from marshmallow import fields
+
+from api.auth import cause, party, principal
+from api.openapi.fields import Choice, Strict, about, words
+from api.openapi.routes import Answer, Json, Routes
+from api.positions import Waiting, recorded
+from api.v1.schemas import QUESTIONS, CardReading, reading_of
+from ledger.aggregates.medium import SlotJudgement
+from ledger.aggregates.medium.judge import said
+from ledger.application import Ledger, attempt
+from ledger.clock import Clock
+from ledger.projections.freshness import FreshnessView
+from ledger.projections.wallet import WalletTicket, WalletView
+from ledger.usecases import media
+from ledger.usecases.media import Tapped
+from ledger.vocabulary.codes import Verdict
+from ledger.vocabulary.ids import medium_id
+
+_MENDED_BY_REFRESH = "medium_stale"
+
+
+class TappedSlotOut(Strict):
+    """An occupied slot: usable, or why not."""
+
+    slot = fields.Integer()
+    verdict = Choice(*words(Verdict))
+    code = fields.String(allow_none=True, metadata=about("null: it can be used."))
+    says = fields.String(metadata=about("What the person at the machine reads."))
+    ticket_id = fields.UUID()
+    right = fields.String()
+    title = fields.String()
+    kind = Choice("admission", "coupon")
+    question = fields.Integer(allow_none=True, metadata=about(QUESTIONS))
+
+
+class TapOut(Strict):
+    verdict = Choice(*words(Verdict))
+    says = fields.String(metadata=about("What the person at the machine reads."))
+    code = fields.String(allow_none=True, metadata=about("null: the card is good."))
+    slots = fields.List(fields.Nested(TappedSlotOut))
+    refresh_needed = fields.Boolean(
+        metadata=about("Whether a tap at a user terminal would mend something.")
+    )
+
+
+def blueprint(
+    ledger: Ledger,
+    freshness: FreshnessView,
+    wallet: WalletView,
+    waiting: Waiting,
+    clock: Clock,
+) -> Blueprint:
+    routes = Routes("taps", "/v1/taps", "Cards judged.", waiting=waiting)
+
+    @routes.post("", takes=CardReading, gives=TapOut, status=200, view="freshness")
+    def tap(body: Json) -> Answer:
+        """Judge a card by what it shows."""
+        reading = reading_of(body)
+        tapped = attempt(
+            lambda: (
+                media.tap(
+                    ledger, freshness, reading=reading, at=clock.now(), cause=cause()
+                )
+                if principal().device_id or _is_mine(ledger, reading.uid)
+                else Tapped(said(Verdict.COUNTERFEIT), ledger.position())
+            )
+        )
+        judged = tapped.judgement
+        stale = any(slot.code == _MENDED_BY_REFRESH for slot in judged.slots)
+        answer = {
+            "verdict": judged.verdict,
+            "says": judged.says,
+            "code": judged.code,
+            "slots": _told(ledger, wallet, judged.slots),
+            "refresh_needed": stale or judged.code == _MENDED_BY_REFRESH,
+        }
+        return answer, recorded(tapped.position)
+
+    return routes.blueprint
+
+
+def _is_mine(ledger: Ledger, uid: bytes) -> bool:
+    """A person's own token judges that person's cards; others are not known here."""
+    stream = medium_id(uid)
+    return ledger.knows(stream) and ledger.medium(uid).holder_id == party()
+
+
+def _told(
+    ledger: Ledger, wallet: WalletView, slots: Sequence[SlotJudgement]
+) -> list[dict[str, Any]]:
+    """Say what the tickets are for; one that the view does not know yet is loaded."""
+    known = wallet.tickets([slot.ticket_id for slot in slots]) if slots else {}
+    return [
+        {
+            **asdict(slot),
+            **_about(ledger, slot.ticket_id, known.get(slot.ticket_id)),
+        }
+        for slot in slots
+    ]
+
+
+def _about(
+    ledger: Ledger, ticket_id: UUID, known: WalletTicket | None
+) -> dict[str, Any]:
+    ticket = known or ledger.ticket(ticket_id)
+    title = known.title if known else ledger.offering(ticket.offering_id).title
+    return {
+        "title": title,
+        "right": ticket.right,
+        "kind": ticket.kind,
+        "question": ticket.question,
+    }

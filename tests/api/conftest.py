@@ -1,0 +1,43 @@
+"""The real application on a real database, called as a browser or a machine would."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from flask.testing import FlaskClient
+
+from api.app import create_app
+from ledger.bootstrap import Installation, open_installation
+from ledger.settings import Settings
+from tests.api.callers import Callers, SetClock
+from tests.databases import Database
+
+
+@pytest.fixture
+def clock() -> SetClock:
+    return SetClock()
+
+
+@pytest.fixture
+def installation(
+    database: Database, tmp_path: Path, clock: SetClock
+) -> Iterator[Installation]:
+    settings = Settings(
+        database_url=database.server_url,
+        schema=database.schema,
+        home=tmp_path,
+        log_level="error",
+    )
+    with open_installation(settings, clock=clock) as opened:
+        yield opened
+
+
+@pytest.fixture
+def client(installation: Installation) -> FlaskClient:
+    return create_app(installation).test_client()
+
+
+@pytest.fixture
+def callers(client: FlaskClient, installation: Installation) -> Callers:
+    """Everybody of the story, each with a token of their own."""
+    return Callers(client, installation)
