@@ -1,0 +1,1 @@
+"""The log: stored once, never rewritten, and provable to whoever asks."""
