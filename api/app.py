@@ -26,6 +26,7 @@ from api.v1 import (
     health,
     issuer_keys,
     listings,
+    log,
     media,
     notices,
     orders,
@@ -37,6 +38,7 @@ from api.v1 import (
 )
 from ledger.bootstrap import Installation
 from ledger.clock import new_id
+from ledger.log.checkpoint import Signer
 from ledger.projections.runner import Runner
 
 BODY_MAX = 64 * 1024
@@ -57,14 +59,17 @@ def create_app(installation: Installation) -> Flask:
     _log_requests(app, log_to)
     problems.install(app, log_to)
     Guard(installation.tokens, installation.clock).install(app)
-    _serve_document(app, _routes(app, installation))
+    signer = Signer(installation.origin, installation.secrets.log_key())
+    _serve_document(app, _routes(app, installation, signer))
     return app
 
 
 def describe() -> dict[str, Any]:
     """Return the OpenAPI document; it needs no installation behind the routes."""
     app = Flask("eticket-ledger", static_folder=None)
-    return _routes(app, cast("Installation", _Nothing())).as_dict()
+    nothing = _Nothing()
+    installation, signer = cast("Installation", nothing), cast("Signer", nothing)
+    return _routes(app, installation, signer).as_dict()
 
 
 class _Nothing:
@@ -74,7 +79,7 @@ class _Nothing:
         return self
 
 
-def _routes(app: Flask, its: Installation) -> Document:
+def _routes(app: Flask, its: Installation, signer: Signer) -> Document:
     document = Document(app)
     origin, views = its.origin, its.views
     runner = Runner(its.ledger)
@@ -110,8 +115,9 @@ def _routes(app: Flask, its: Installation) -> Document:
             its.ledger, its.cards, its.secrets, its.clock, origin=origin
         ),
         redemptions.blueprint(its.ledger, its.cards, its.clock, origin=origin),
-        issuer_keys.blueprint(its.secrets, origin=origin),
+        issuer_keys.blueprint(its.secrets, signer.verifier, origin=origin),
         projections.blueprint(runner, its.clock),
+        log.blueprint(its.ledger, signer, origin=origin),
     ):
         document.register_blueprint(blueprint)
     return document
@@ -159,7 +165,7 @@ def _log_requests(app: Flask, log_to: BoundLogger) -> None:
 def make_log(level: str) -> BoundLogger:
     """Return a log of JSON lines on standard error."""
     log: BoundLogger = structlog.wrap_logger(
-        structlog.PrintLogger(sys.stderr),
+        _Lines(),
         processors=[
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
@@ -172,3 +178,13 @@ def make_log(level: str) -> BoundLogger:
         context_class=dict,
     )
     return log
+
+
+class _Lines:
+    """Where log lines go: each is one write, so that threads do not mix theirs."""
+
+    def msg(self, line: str) -> None:
+        sys.stderr.write(line + "\n")
+        sys.stderr.flush()
+
+    debug = info = warning = error = msg

@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from api.cli import audit, installation, projections, server, tokens
+from api.cli import audit, installation, log, projections, server, tokens
 from api.cli.serve import ServeError
 from ledger.adapters.embedded_postgres import EmbeddedPostgresError
 from ledger.adapters.migration_files import MigrationError
@@ -44,6 +44,7 @@ for command in (
     tokens.token,
     projections.projections,
     audit.audit,
+    log.log,
 ):
     ledgerctl.add_command(command)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from uuid import UUID
 
@@ -42,6 +43,7 @@ def token() -> None:
 @click.option("--device", "device_id", type=click.UUID, help="Which device uses it.")
 @click.option("--days", type=click.IntRange(1, 366), default=30, show_default=True)
 @click.option("--label", default="", help="A reminder of what it is for.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def issue(
     roles: tuple[str, ...],
     party_id: UUID | None,
@@ -49,6 +51,8 @@ def issue(
     device_id: UUID | None,
     days: int,
     label: str,
+    *,
+    as_json: bool,
 ) -> None:
     """Make a token and print it, for the only time."""
     with opened() as its:
@@ -76,6 +80,10 @@ def issue(
             label=label,
             at=its.clock.now(),
         )
+    if as_json:
+        said = {"token": made, "party_id": party_id, "device_id": device_id}
+        click.echo(json.dumps(said | {"expires_at": expires_at}, default=str))
+        return
     click.echo(made)
     click.echo(f"for {party_id or device_id} until {expires_at:%Y-%m-%d}", err=True)
 

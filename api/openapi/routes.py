@@ -88,6 +88,10 @@ class Routes:
         """A read; `view` names the projection it answers from, if it does."""
         return self._add("GET", path, gives=gives, status=200, view=view)
 
+    def text(self, path: str, kind: str) -> Callable[[View], View]:
+        """A read that answers with text of a media type, not with JSON."""
+        return self._add("GET", path, gives={"type": "string"}, status=200, kind=kind)
+
     def post(
         self,
         path: str,
@@ -116,8 +120,9 @@ class Routes:
         *,
         status: int,
         takes: type[Schema] | None = None,
-        gives: type[Schema] | None = None,
+        gives: type[Schema] | Mapping[str, str] | None = None,
         view: str | None = None,
+        kind: str | None = None,
     ) -> Callable[[View], View]:
         def declare(function: View) -> View:
             answer: Any = function
@@ -126,7 +131,10 @@ class Routes:
                 answer = self._waiting.before(view)(answer)
             writes = method != "GET"
             answer = self.blueprint.response(
-                status, gives, headers=_POSITION_OUT if writes else None
+                status,
+                gives,
+                content_type=kind,
+                headers=_POSITION_OUT if writes else None,
             )(answer)
             if takes is not None:
                 answer = self.blueprint.arguments(takes)(answer)

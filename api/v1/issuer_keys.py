@@ -1,4 +1,4 @@
-"""The issuer's public keys, by which anybody checks a ticket's signature."""
+"""Public keys, by which anybody checks tickets and the log's checkpoints."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from marshmallow import fields
 
 from api.openapi.fields import Hex, Strict, about
 from api.openapi.routes import Routes
+from ledger.log.checkpoint import Verifier
 from ledger.ports import Secrets
 
 
@@ -19,20 +20,21 @@ class IssuerKeyOut(Strict):
 
 
 class IssuerKeysOut(Strict):
+    log_key = fields.String(metadata=about("A signed-note verifier key: checkpoints."))
     origin = fields.String(metadata=about("The log's name, part of every signature."))
     keys = fields.List(fields.Nested(IssuerKeyOut))
 
 
-def blueprint(secrets: Secrets, *, origin: str) -> Blueprint:
+def blueprint(secrets: Secrets, verifier: Verifier, *, origin: str) -> Blueprint:
     routes = Routes("issuer-keys", "/v1", "What tickets are checked by.")
 
     @routes.get("/issuer-keys", gives=IssuerKeysOut)
     def tell() -> Any:
-        """Tell the issuer's public keys."""
+        """Tell the public keys of the issuer and of the log."""
         keys = [
             {"kid": kid, "public": key.public_bytes_raw(), "algorithm": "Ed25519"}
             for kid, key in secrets.issuer_public_keys().items()
         ]
-        return {"origin": origin, "keys": keys}
+        return {"origin": origin, "keys": keys, "log_key": str(verifier)}
 
     return routes.blueprint

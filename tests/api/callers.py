@@ -17,7 +17,7 @@ from ledger.usecases import parties
 from ledger.vocabulary.codes import Role
 
 NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
-HOUR_S = 3600
+DAY_S = 24 * 3600
 
 
 class SetClock:
@@ -118,7 +118,7 @@ class Callers:
         )
         return self.caller(*roles, party_id=party_id)
 
-    def caller(self, *roles: Role, lifetime_s: int = HOUR_S, **who: Any) -> Caller:
+    def caller(self, *roles: Role, lifetime_s: int = DAY_S, **who: Any) -> Caller:
         token, _ = self.its.tokens.issue(
             party_id=who.get("party_id"),
             device_id=who.get("device_id"),
