@@ -211,12 +211,12 @@ class Picc(Creation):
         self, ins: int, file_no: int, at: int, part: bytes, comm: CommMode
     ) -> None:
         header = bytes([file_no]) + uint24(at) + uint24(len(part))
-        self._call(ins, header, part, mode=comm, answer_mode=_confirmed(comm))
+        self._call(ins, header, part, mode=comm)
         self._operations.append(Operation(ins, file_no, at, len(part), part))
 
     def _move(self, ins: int, file_no: int, amount: int, comm: CommMode) -> None:
         data = int32(amount)
-        self._call(ins, bytes([file_no]), data, mode=comm, answer_mode=_confirmed(comm))
+        self._call(ins, bytes([file_no]), data, mode=comm)
         self._operations.append(Operation(ins, file_no, data=data))
 
     def _most_answered(self, comm: CommMode) -> int:
@@ -238,11 +238,6 @@ def _fitting(payload: int, comm: CommMode) -> int:
     if comm is CommMode.MAC:
         return payload - MAC_LENGTH
     return (payload - MAC_LENGTH) // BLOCK * BLOCK - 1  # Full always pads.
-
-
-def _confirmed(comm: CommMode) -> CommMode:
-    """A write's answer has no data to encipher: a MAC, or nothing in Plain."""
-    return CommMode.PLAIN if comm is CommMode.PLAIN else CommMode.MAC
 
 
 def _proof(answer: bytes) -> TransactionProof:

@@ -58,7 +58,7 @@ class Conversation:
 
     @property
     def operations(self) -> tuple[Operation, ...]:
-        """What the card signs at the next commit; kept if that has an unknown outcome."""
+        """What the card signs at the next commit; kept if its outcome is unknown."""
         return tuple(self._operations)
 
     @property

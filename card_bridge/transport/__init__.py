@@ -1,0 +1,1 @@
+"""Which reader? The only room that knows PC/SC."""

@@ -1,0 +1,249 @@
+"""Commands on the card and its applications: who it is, keys, creation."""
+
+import hmac
+
+from card_bridge.protocol.cmac import xor
+from card_bridge.protocol.creation import (
+    CHANGE_KEY,
+    KEYS_AES,
+    KEYS_MAX,
+    TMKEY_AES,
+    crc32,
+)
+from card_bridge.protocol.files import FREE, NEVER, AccessRights
+from card_bridge.protocol.secure_messaging import CommMode
+from card_bridge.protocol.status import Status
+from card_bridge.protocol.transaction_mac import FILE_NO_MAX
+from card_bridge.virtual.core import MASTER, Core
+from card_bridge.virtual.files import (
+    AnyFile,
+    DataFile,
+    MacFile,
+    RecordFile,
+    Refused,
+    ValueFile,
+)
+from card_bridge.virtual.session import Challenge
+from card_bridge.virtual.state import (
+    FREE_CREATION,
+    FREE_LISTING,
+    KEY_LENGTH,
+    MASTER_KEY_CHANGEABLE,
+    ROOT,
+    Application,
+    Key,
+)
+
+_SETTINGS_LENGTH = 4  # FileNo, option, access rights.
+_MAC_HEADER_LENGTH = 5
+_VERSION_HARDWARE = bytes.fromhex("04010133001a05")  # NXP, DESFire EV3, 8K.
+_VERSION_SOFTWARE = bytes.fromhex("04010103001a05")
+_PRODUCTION = bytes(7)  # Batch number, week and year: of no production line.
+_CHANGE_BY_MASTER, _CHANGE_BY_ITSELF, _CHANGE_NEVER = 0x0, 0xE, 0xF
+_RND_LENGTH = 16
+
+
+class CardCommands(Core):
+    def select_application(self, ins: int, payload: bytes) -> bytes:
+        if len(payload) != len(ROOT):
+            raise Refused(Status.LENGTH_ERROR)
+        self.volatile.forget_session()
+        self.volatile.aid = ROOT
+        if payload not in self.state.applications:
+            raise Refused(Status.APPLICATION_NOT_FOUND)
+        self.volatile.aid = payload
+        return b""
+
+    def authenticate_first(self, ins: int, payload: bytes) -> bytes:
+        """Return E(K, RndB); the challenge then waits for part 2."""
+        if len(payload) < 2 or len(payload) != 2 + payload[1] or payload[1] > 6:
+            raise Refused(Status.LENGTH_ERROR)
+        self.volatile.forget_session()
+        return self._challenge(payload[0], capabilities=payload[2:])
+
+    def authenticate_non_first(self, ins: int, payload: bytes) -> bytes:
+        if len(payload) != 1:
+            raise Refused(Status.LENGTH_ERROR)
+        if self.session is None:
+            raise Refused(Status.PERMISSION_DENIED)
+        return self._challenge(payload[0], capabilities=b"")
+
+    def finish_authentication(self, part2: bytes) -> bytes:
+        challenge, self.volatile.challenge = self.volatile.challenge, None
+        if challenge is None:
+            raise Refused(Status.ILLEGAL_COMMAND_CODE)
+        self.volatile.session, answer = challenge.finish(part2, self.random)
+        return answer
+
+    def get_version(self, ins: int, payload: bytes) -> bytes:
+        self._open(ins, payload, header=0)
+        production = self.state.uid + _PRODUCTION
+        return self._seal(_VERSION_HARDWARE + _VERSION_SOFTWARE + production)
+
+    def get_card_uid(self, ins: int, payload: bytes) -> bytes:
+        if self.session is None:
+            raise Refused(Status.AUTHENTICATION_ERROR)
+        self._open(ins, payload, header=0)
+        return self._seal(self.state.uid, CommMode.FULL)
+
+    def free_memory(self, ins: int, payload: bytes) -> bytes:
+        self._open(ins, payload, header=0)
+        return self._seal(self.state.memory_free.to_bytes(3, "little"))
+
+    def get_file_ids(self, ins: int, payload: bytes) -> bytes:
+        application = self._in_application()
+        self._master_or(FREE_LISTING)
+        self._open(ins, payload, header=0)
+        return self._seal(bytes(sorted(application.files)))
+
+    def get_key_version(self, ins: int, payload: bytes) -> bytes:
+        header, _ = self._open(ins, payload, header=1)
+        return self._seal(bytes([self.application.key(header[0]).version]))
+
+    def change_key(self, ins: int, payload: bytes) -> bytes:
+        if self.session is None:
+            raise Refused(Status.AUTHENTICATION_ERROR)
+        if not payload:
+            raise Refused(Status.LENGTH_ERROR)
+        number = payload[0] & ~KEYS_AES if self.volatile.aid == ROOT else payload[0]
+        old = self.application.key(number)
+        self._may_change(number, by=self.session.key_no)
+        own = number == self.session.key_no
+        length = KEY_LENGTH + 1 + (0 if own else 4)
+        _, data = self._open(
+            CHANGE_KEY, payload, header=1, data=length, mode=CommMode.FULL
+        )
+        value, version, check = data[:KEY_LENGTH], data[KEY_LENGTH], data[17:]
+        if not own:
+            value = xor(value, old.value)
+            if not hmac.compare_digest(check, crc32(value)):
+                raise Refused(Status.INTEGRITY_ERROR)
+        application = self.application.with_key(number, Key(value, version))
+        self.state = self.state.with_application(self.volatile.aid, application)
+        if own:  # The answer is the bare status, the session is over.
+            self.volatile.forget_session()
+        return self._seal()
+
+    def create_application(self, ins: int, payload: bytes) -> bytes:
+        self._at_root()
+        self._master_or(FREE_CREATION)
+        header, _ = self._open(ins, payload, header=5)
+        aid, settings, keys = header[:3], header[3], header[4] & ~KEYS_AES
+        if aid in self.state.applications:
+            raise Refused(Status.DUPLICATE_ERROR)
+        if not header[4] & KEYS_AES or not 1 <= keys <= KEYS_MAX:
+            raise Refused(Status.PARAMETER_ERROR)
+        application = Application(keys=(Key(),) * keys, settings=settings)
+        self.state = self.state.with_new_application(aid, application)
+        return self._seal()
+
+    def create_data_file(self, ins: int, payload: bytes, *, backup: bool) -> bytes:
+        number, comm, rights, rest = self._settings(ins, payload, more=3)
+        size = _positive(rest)
+        self._check_room(size)
+        self._add(number, DataFile(comm, rights, bytes(size), backup))
+        return self._seal()
+
+    def create_value_file(self, ins: int, payload: bytes) -> bytes:
+        number, comm, rights, rest = self._settings(ins, payload, more=13)
+        lower, upper, value = (
+            int.from_bytes(rest[at : at + 4], "little", signed=True) for at in (0, 4, 8)
+        )
+        if not lower <= value <= upper or rest[12] > 1:
+            raise Refused(Status.PARAMETER_ERROR)
+        self._add(number, ValueFile(comm, rights, lower, upper, value, rest[12] == 1))
+        return self._seal()
+
+    def create_cyclic_record_file(self, ins: int, payload: bytes) -> bytes:
+        number, comm, rights, rest = self._settings(ins, payload, more=6)
+        size, count = _positive(rest[:3]), _positive(rest[3:])
+        if count < 2:
+            raise Refused(Status.PARAMETER_ERROR)
+        self._add(number, RecordFile(comm, rights, size, count))
+        return self._seal()
+
+    def create_transaction_mac_file(self, ins: int, payload: bytes) -> bytes:
+        """Without CommitReaderID, so RW is NEVER; the key comes enciphered or not."""
+        if self.session is None:
+            raise Refused(Status.AUTHENTICATION_ERROR)
+        self._may_create()
+        header, data = self._open(
+            ins,
+            payload,
+            header=_MAC_HEADER_LENGTH,
+            data=KEY_LENGTH + 1,
+            mode=CommMode.FULL,
+        )
+        number, comm, rights = self._read_settings(header)
+        if header[4] != TMKEY_AES or (rights.write, rights.read_write) != (NEVER,) * 2:
+            raise Refused(Status.PARAMETER_ERROR)
+        if any(isinstance(f, MacFile) for f in self.application.files.values()):
+            raise Refused(Status.DUPLICATE_ERROR)
+        self._add(number, MacFile(comm, rights, data[:KEY_LENGTH], data[KEY_LENGTH]))
+        return self._seal()
+
+    def _challenge(self, number: int, *, capabilities: bytes) -> bytes:
+        key = self.application.key(number).value
+        session, self.volatile.session = self.session, None
+        challenge = Challenge(
+            key_no=number,
+            key=key,
+            rnd_b=self.random(_RND_LENGTH),
+            reader_capabilities=capabilities,
+            continued=session.channel if session else None,
+        )
+        self.volatile.challenge = challenge
+        return challenge.enc_rnd_b()
+
+    def _may_change(self, number: int, *, by: int) -> None:
+        """MF2DLHX0, 8.2.3.5: who may change which key."""
+        assert self.session is not None
+        settings, by = self.application.settings, self.session.key_no
+        changer = settings >> 4
+        if number == MASTER:
+            allowed = by == MASTER and bool(settings & MASTER_KEY_CHANGEABLE)
+        elif changer == _CHANGE_NEVER:
+            allowed = False
+        elif changer == _CHANGE_BY_ITSELF:
+            allowed = by == number
+        else:
+            allowed = by == (_CHANGE_BY_MASTER if number == changer else changer)
+        if not allowed:
+            raise Refused(Status.PERMISSION_DENIED)
+
+    def _may_create(self) -> None:
+        self._in_application()
+        self._master_or(FREE_CREATION)
+
+    def _settings(
+        self, ins: int, payload: bytes, *, more: int
+    ) -> tuple[int, CommMode, AccessRights, bytes]:
+        self._may_create()
+        header, _ = self._open(ins, payload, header=_SETTINGS_LENGTH + more)
+        return *self._read_settings(header), header[_SETTINGS_LENGTH:]
+
+    def _read_settings(self, header: bytes) -> tuple[int, CommMode, AccessRights]:
+        number, option = header[0], header[1]
+        if number > FILE_NO_MAX or option not in set(CommMode):
+            raise Refused(Status.PARAMETER_ERROR)
+        rights = AccessRights.decode(header[2:4])
+        for key in (rights.read, rights.write, rights.read_write, rights.change):
+            if key < FREE:
+                self.application.key(key)
+        return number, CommMode(option), rights
+
+    def _check_room(self, size: int) -> None:
+        if size > self.state.memory_free:
+            raise Refused(Status.OUT_OF_EEPROM_ERROR)
+
+    def _add(self, number: int, file: AnyFile) -> None:
+        if number in self.application.files:
+            raise Refused(Status.DUPLICATE_ERROR)
+        self.state = self.state.with_new_file(self.volatile.aid, number, file)
+
+
+def _positive(raw: bytes) -> int:
+    number = int.from_bytes(raw, "little")
+    if number == 0:
+        raise Refused(Status.PARAMETER_ERROR)
+    return number
