@@ -473,7 +473,7 @@ class ETicket(Recorded):
         A refresh that was overtaken by a newer epoch is no news about this ticket:
         its slot is simply stale again.
         """
-        binds = self.lock.kind == LockKind.CARD_WRITE and self.lock.ref == write_id
+        binds = self._is_writing(write_id) and epoch == self.epoch + 1
         refreshes = self.form.is_at(medium_uid, slot) and epoch == self.epoch
         if binds or refreshes:
             self.trigger_event(
@@ -493,14 +493,13 @@ class ETicket(Recorded):
         epoch: int
 
         def apply(self, aggregate: ETicket) -> None:
-            if aggregate.lock.ref == self.write_id:
+            if aggregate._is_writing(self.write_id):
                 aggregate.lock = NO_LOCK
-            aggregate.form = Form(FormKind.ON_MEDIUM, self.medium_uid, self.slot)
-            if self.epoch != aggregate.epoch:
                 aggregate._next_epoch(self)
+            aggregate.form = Form(FormKind.ON_MEDIUM, self.medium_uid, self.slot)
 
     def abort_write(self, *, write_id: UUID, at: datetime) -> None:
-        if self.lock.kind == LockKind.CARD_WRITE and self.lock.ref == write_id:
+        if self._is_writing(write_id):
             self.trigger_event(self.MediumWriteAborted, timestamp=at, write_id=write_id)
 
     class MediumWriteAborted(Event):
@@ -819,6 +818,9 @@ class ETicket(Recorded):
         self.epoch_version = event.originator_version
 
     # What commands ask.
+
+    def _is_writing(self, write_id: UUID) -> bool:
+        return (self.lock.kind, self.lock.ref) == (LockKind.CARD_WRITE, write_id)
 
     def require_owned(self) -> None:
         """Raise unless the right is still to be used: not on paper, not used up."""
