@@ -1,0 +1,1 @@
+"""Tests of what bytes go to the card."""
