@@ -67,7 +67,10 @@ class ExportedEvent:
 
 
 def export(recorder: ApplicationRecorder, signer: Signer, origin: str) -> Iterator[str]:
-    """Yield the lines of the log as it is now, in constant memory."""
+    """Yield the lines of the log as it is now, in constant memory.
+
+    The signer's name is the origin, too.
+    """
     tree = Tree()
     yield encode({"format": FORMAT, "origin": origin})
     for found in _events(recorder, 0, recorder.max_notification_id() or 0):

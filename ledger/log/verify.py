@@ -102,11 +102,19 @@ class _Check:
             raise Wrong("there is a line after the checkpoint")
         said = _parse(raw)
         if self._origin is None:
-            self._origin = _header(said, raw)
+            self._origin = self._header(said, raw)
         elif "checkpoint" in said:
             self.checkpoint = self._checkpoint(said, raw)
         else:
             self._event(said, raw)
+
+    def _header(self, said: dict[str, Any], raw: bytes) -> str:
+        origin = _text(said, "origin")
+        if encode({"format": FORMAT, "origin": origin}).encode() != raw:
+            raise Wrong(f"the first line is not the header of {FORMAT}")
+        if origin != self._verifier.name:
+            raise Wrong(f"the key is that of the log {self._verifier.name}")
+        return origin
 
     def end(self) -> None:
         if self.checkpoint is None:
@@ -169,13 +177,6 @@ def _parse(raw: bytes) -> dict[str, Any]:
     if not isinstance(said, dict):
         raise Wrong("the line is not a JSON object")
     return said
-
-
-def _header(said: dict[str, Any], raw: bytes) -> str:
-    origin = _text(said, "origin")
-    if encode({"format": FORMAT, "origin": origin}).encode() != raw:
-        raise Wrong(f"the first line is not the header of {FORMAT}")
-    return origin
 
 
 def _exported(said: dict[str, Any]) -> ExportedEvent:

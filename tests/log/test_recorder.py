@@ -1,0 +1,186 @@
+"""Events are stored once, in order, and for ever."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from concurrent.futures import ThreadPoolExecutor
+from uuid import UUID
+
+import psycopg
+import pytest
+from eventsourcing.postgres import (
+    PostgresApplicationRecorder,
+    PostgresDatastore,
+    PostgresTrackingRecorder,
+)
+from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict
+
+from ledger.aggregates.paper import Paper
+from ledger.application import Cause, Ledger
+from ledger.errors import Overtaken
+from ledger.log.recorder import environment
+from tests.databases import Database
+from tests.domain.examples import NOON
+from tests.log.opened import again, short_story
+
+CAUSE = Cause(actor="test")
+
+
+def paper(number: int) -> Paper:
+    return Paper.number(
+        paper_id=UUID(int=number),
+        serial=f"T-{number:06}",
+        ticket_id=UUID(int=1),
+        job_id=UUID(int=2),
+        at=NOON,
+    )
+
+
+def shape(database: Database, schema: str, table: str) -> tuple[object, ...]:
+    """What a table is made of: columns, indexes, storage, and the composite type."""
+    with psycopg.connect(database.server_url) as connection:
+        columns = connection.execute(
+            "SELECT column_name, data_type, is_nullable, column_default IS NOT NULL"
+            " FROM information_schema.columns"
+            " WHERE table_schema = %s AND table_name = %s ORDER BY ordinal_position",
+            (schema, table),
+        ).fetchall()
+        indexes = connection.execute(
+            "SELECT replace(indexdef, %s, '') FROM pg_indexes"
+            " WHERE schemaname = %s AND tablename = %s ORDER BY indexname",
+            (f"{schema}.", schema, table),
+        ).fetchall()
+        types = connection.execute(
+            "SELECT attribute_name, data_type FROM information_schema.attributes"
+            " WHERE udt_schema = %s AND udt_name = 'stored_event_uuid'"
+            " ORDER BY ordinal_position",
+            (schema,),
+        ).fetchall()
+    return columns, indexes, types
+
+
+def options(database: Database, schema: str, table: str) -> object:
+    with psycopg.connect(database.server_url) as connection:
+        return connection.execute(
+            "SELECT reloptions FROM pg_class WHERE relnamespace = %s::regnamespace"
+            " AND relname = %s",
+            (schema, table),
+        ).fetchone()
+
+
+def test_migrated_tables_are_those_the_library_would_make(ledger, database):
+    theirs = database.schema + "_theirs"
+    given = conninfo_to_dict(database.server_url)
+    with psycopg.connect(database.server_url, autocommit=True) as connection:
+        name = sql.Identifier(theirs)
+        connection.execute(sql.SQL("CREATE SCHEMA {}").format(name))
+        datastore = PostgresDatastore(
+            dbname=str(given["dbname"]),
+            host=str(given["host"]),
+            port=str(given.get("port") or ""),
+            user=str(given["user"]),
+            password=str(given.get("password") or ""),
+            schema=theirs,
+        )
+        with datastore:
+            PostgresApplicationRecorder(
+                datastore, events_table_name="ledger_events"
+            ).create_table()
+            PostgresTrackingRecorder(
+                datastore, tracking_table_name="projection_tracking"
+            ).create_table()
+            for table in ("ledger_events", "projection_tracking"):
+                made = shape(database, theirs, table)
+                assert shape(database, database.schema, table) == made
+            made_options = options(database, theirs, "ledger_events")
+            assert options(database, database.schema, "ledger_events") == made_options
+        connection.execute(sql.SQL("DROP SCHEMA {} CASCADE").format(name))
+
+
+@pytest.mark.parametrize(
+    "rewrite",
+    [
+        "UPDATE ledger_events SET topic = 'other'",
+        "UPDATE ledger_events SET state = state WHERE false",
+        "DELETE FROM ledger_events",
+        "TRUNCATE ledger_events",
+    ],
+)
+def test_the_log_refuses_to_be_rewritten_even_by_its_owner(ledger, database, rewrite):
+    ledger.record(paper(1), cause=CAUSE)
+    with (
+        psycopg.connect(database.url) as connection,
+        pytest.raises(psycopg.errors.InsufficientPrivilege, match="append-only"),
+    ):
+        connection.execute(rewrite)
+    assert ledger.paper(UUID(int=1)).serial == "T-000001"
+
+
+def test_an_event_comes_back_as_it_was_recorded(ledger):
+    recorded = paper(7)
+    position = ledger.record(recorded, cause=CAUSE)
+    ((found_at, event),) = ledger.events_of(UUID(int=7))
+    assert (found_at, event.timestamp) == (position, NOON)
+    assert vars(event)["cause"] == {"actor": "test"}
+    assert ledger.paper(UUID(int=7)) == recorded
+
+
+def test_one_of_two_writers_on_a_stream_is_overtaken(ledger):
+    def write(_: int) -> bool:
+        try:
+            ledger.record(paper(1), cause=CAUSE)
+        except Overtaken:
+            return False
+        return True
+
+    with ThreadPoolExecutor(4) as writers:
+        assert sorted(writers.map(write, range(4))) == [False, False, False, True]
+    assert ledger.position() == max(ledger.recorder.positions_of(UUID(int=1)).values())
+
+
+def test_positions_grow_in_the_order_of_commits(ledger, database):
+    def write(first: int) -> list[int]:
+        with again(database) as own:
+            return [
+                own.record(paper(number), cause=CAUSE)
+                for number in range(first, first + 20)
+            ]
+
+    with ThreadPoolExecutor(3) as writers:
+        told = list(writers.map(write, (100, 200, 300)))
+    for positions in told:
+        assert positions == sorted(positions)
+    found = ledger.recorder.select_notifications(None, 1_000)
+    assert [each.id for each in found] == sorted(itertools.chain(*told))
+
+
+def test_what_the_address_says_beyond_the_library_s_words_is_kept():
+    made = environment("postgresql://ann:pw@db/tickets?sslmode=require", "led", 5)
+    kept = conninfo_to_dict(made["POSTGRES_CONNINFO"])
+    assert kept["sslmode"] == "require"
+    assert kept["options"] == "-c search_path=led"
+    assert (made["POSTGRES_POOL_SIZE"], made["POSTGRES_MAX_OVERFLOW"]) == ("2", "3")
+
+
+def test_a_forked_process_opens_its_own_connections(database, ledger):
+    short_story(ledger)
+    before = ledger.position()
+    child = os.fork()
+    if child == 0:
+        status = 1
+        try:
+            with again(database) as own:
+                own.record(paper(999), cause=CAUSE)
+            status = 0
+        finally:
+            os._exit(status)
+    assert os.waitpid(child, 0)[1] == 0
+    assert ledger.position() == before + 1
+
+
+def test_the_recorder_is_found_by_its_module_alone(database, ledger):
+    assert type(ledger.factory).__name__ == "LedgerFactory"
+    assert isinstance(ledger, Ledger)
+    assert type(ledger.recorder).__name__ == "LedgerRecorder"
