@@ -2,12 +2,14 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from threading import Event, Thread
 
 import pytest
 from flask.testing import FlaskClient
 
 from api.app import create_app
 from ledger.bootstrap import Installation, open_installation
+from ledger.projections.runner import Runner
 from ledger.settings import Settings
 from tests.api.callers import Callers, SetClock
 from tests.databases import Database
@@ -41,3 +43,14 @@ def client(installation: Installation) -> FlaskClient:
 def callers(client: FlaskClient, installation: Installation) -> Callers:
     """Everybody of the story, each with a token of their own."""
     return Callers(client, installation)
+
+
+@pytest.fixture
+def views(installation: Installation) -> Iterator[Runner]:
+    """The projections, following the log in this process."""
+    runner, stop = Runner(installation.ledger), Event()
+    following = Thread(target=runner.run_forever, args=(stop,))
+    following.start()
+    yield runner
+    stop.set()
+    following.join()
