@@ -97,15 +97,19 @@ class MasterKeys:
         transaction_mac: bytes,
         operations: Sequence[CardOperation],
     ) -> bool:
+        try:
+            counted = [
+                Operation(op.cmd, op.file, op.offset, op.length, op.data)
+                for op in operations
+            ]
+        except ValueError:
+            return False  # No card counts such an operation.
         return proves(
             self._key(uid, card.TRANSACTION_MAC_KEY),
             uid=uid,
             tmc=transaction_counter,
             tmv=transaction_mac,
-            operations=[
-                Operation(op.cmd, op.file, op.offset, op.length, op.data)
-                for op in operations
-            ],
+            operations=counted,
         )
 
     def record_public_key(self, uid: bytes) -> X25519PublicKey:
