@@ -28,9 +28,13 @@ from tests.log.opened import again, short_story
 CAUSE = Cause(actor="test")
 
 
+def paper_id(number: int) -> UUID:
+    return UUID(f"abcdef00-0000-4000-8000-{number:012}")
+
+
 def paper(number: int) -> Paper:
     return Paper.number(
-        paper_id=UUID(int=number),
+        paper_id=paper_id(number),
         serial=f"T-{number:06}",
         ticket_id=UUID(int=1),
         job_id=UUID(int=2),
@@ -115,16 +119,16 @@ def test_the_log_refuses_to_be_rewritten_even_by_its_owner(ledger, database, rew
         pytest.raises(psycopg.errors.InsufficientPrivilege, match="append-only"),
     ):
         connection.execute(rewrite)
-    assert ledger.paper(UUID(int=1)).serial == "T-000001"
+    assert ledger.paper(paper_id(1)).serial == "T-000001"
 
 
 def test_an_event_comes_back_as_it_was_recorded(ledger):
     recorded = paper(7)
     position = ledger.record(recorded, cause=CAUSE)
-    ((found_at, event),) = ledger.events_of(UUID(int=7))
+    ((found_at, event),) = ledger.events_of(paper_id(7))
     assert (found_at, event.timestamp) == (position, NOON)
     assert vars(event)["cause"] == {"actor": "test"}
-    assert ledger.paper(UUID(int=7)) == recorded
+    assert ledger.paper(paper_id(7)) == recorded
 
 
 def test_one_of_two_writers_on_a_stream_is_overtaken(ledger):
@@ -137,7 +141,7 @@ def test_one_of_two_writers_on_a_stream_is_overtaken(ledger):
 
     with ThreadPoolExecutor(4) as writers:
         assert sorted(writers.map(write, range(4))) == [False, False, False, True]
-    assert ledger.position() == max(ledger.recorder.positions_of(UUID(int=1)).values())
+    assert ledger.position() == max(ledger.recorder.positions_of(paper_id(1)).values())
 
 
 def test_positions_grow_in_the_order_of_commits(ledger, database):

@@ -1,0 +1,1 @@
+"""Views: true to the log, whatever happens to whoever keeps them."""
