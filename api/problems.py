@@ -8,6 +8,7 @@ import json
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 
+from eventsourcing.persistence import InterfaceError, OperationalError
 from flask import Flask, Response, g, request
 from structlog.stdlib import BoundLogger
 from werkzeug.exceptions import HTTPException
@@ -23,6 +24,9 @@ STATUS_BY_KIND: Mapping[type[Refusal], HTTPStatus] = {
     Denied: HTTPStatus.FORBIDDEN,
     Malformed: HTTPStatus.UNPROCESSABLE_ENTITY,
 }
+
+# Whether a command was recorded is unknown then, so this is no promise that it was not.
+DATABASE_LOST = (InterfaceError, OperationalError)
 
 # What the framework refuses: a code and a sentence of ours for each status.
 _FRAMEWORK: Mapping[int, tuple[str, str]] = {
@@ -67,6 +71,8 @@ def install(app: Flask, log: BoundLogger) -> None:
     app.register_error_handler(Unauthenticated, _unauthenticated)
     app.register_error_handler(ProjectionBehind, _behind)
     app.register_error_handler(HTTPException, framework)
+    for lost in DATABASE_LOST:
+        app.register_error_handler(lost, _unavailable)
 
     @app.errorhandler(Exception)
     def bug(error: Exception) -> Response:
@@ -131,6 +137,16 @@ def _unauthenticated(_: Unauthenticated) -> Response:
         detail="This needs a bearer token that is valid now.",
     )
     answer.headers["WWW-Authenticate"] = "Bearer"
+    return answer
+
+
+def _unavailable(_: Exception) -> Response:
+    answer = problem(
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        "unavailable",
+        detail="The database cannot be reached just now; look again before you repeat.",
+    )
+    answer.headers["Retry-After"] = str(RETRY_AFTER_S)
     return answer
 
 

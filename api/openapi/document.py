@@ -1,6 +1,5 @@
 """The OpenAPI document, made from the routes, and a page that shows it."""
 
-from http import HTTPStatus
 from typing import Any
 
 from flask import Flask, render_template_string
@@ -56,8 +55,8 @@ class UidConverter(BaseConverter):
 class Document(Api):  # type: ignore[misc]
     """Collects the routes. Errors are answered elsewhere, so here they are only said.
 
-    Two of flask-smorest's own habits are left out: its error handlers, and its errors
-    in a form of their own.
+    Three of flask-smorest's own habits are left out: its error handlers, its errors in
+    a form of their own, and its header about pages.
     """
 
     ERROR_SCHEMA = ProblemOut
@@ -97,14 +96,15 @@ class Document(Api):  # type: ignore[misc]
     def _register_error_handlers(self) -> None:
         """None: `api.problems` answers."""
 
+    def _register_pagination_header(self) -> None:
+        """None: nothing here comes in pages."""
+
     def _register_responses(self) -> None:
         problem = {
             "description": "A refusal.",
             "content": {MEDIA_TYPE: {"schema": ProblemOut}},
         }
         self.spec.components.response("Problem", problem)
-        for status in HTTPStatus:
-            self.spec.components.response(status.name, problem, lazy=True)
 
 
 _PAGE = """\

@@ -15,7 +15,7 @@ from marshmallow import Schema, ValidationError, missing
 from webargs.flaskparser import FlaskParser
 from werkzeug.exceptions import UnsupportedMediaType
 
-from api.auth import ACCESS, PUBLIC
+from api.auth import ACCESS, PUBLIC, Who
 from api.openapi.fields import sentence
 from api.positions import AT_LEAST, LEDGER_POSITION, Waiting
 from api.problems import BadFields, MalformedJson
@@ -30,6 +30,7 @@ _POSITION_OUT = {
         "schema": {"type": "integer"},
     }
 }
+_PROBLEM = {"$ref": "#/components/responses/Problem"}
 _POSITION_IN = {
     "in": "header",
     "name": AT_LEAST,
@@ -139,18 +140,28 @@ class Routes:
             if takes is not None:
                 answer = self.blueprint.arguments(takes)(answer)
             who = ACCESS[f"{method} {self._prefix}{path}"]
-            answer = self.blueprint.doc(
-                security=[] if who == PUBLIC else [{"token": []}],
-                responses={"default": {"$ref": "#/components/responses/Problem"}},
-                **({"x-roles": sorted(who)} if who else {}),
-                **({"parameters": [_POSITION_IN]} if view else {}),
-            )(answer)
+            answer = self.blueprint.doc(**_said(who, takes, view))(answer)
             self.blueprint.add_url_rule(
                 path, function.__name__, answer, methods=[method]
             )
             return function
 
         return declare
+
+
+def _said(who: Who, takes: object, view: str | None) -> dict[str, Any]:
+    """Return what the document says beside the shapes."""
+    said: dict[str, Any] = {
+        "security": [{"token": []}] if who != PUBLIC else [],
+        "responses": {"default": _PROBLEM},
+    }
+    if who != PUBLIC:
+        said["x-roles"] = sorted(who)
+    if takes is not None:
+        said["responses"][422] = _PROBLEM
+    if view is not None:
+        said["parameters"] = [_POSITION_IN]
+    return said
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

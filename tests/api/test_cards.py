@@ -1,6 +1,7 @@
 """The doors of the story's second half: cards, machines, paper, coupons."""
 
 from base64 import b64decode
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
@@ -119,22 +120,24 @@ def test_a_wrong_proof_settles_nothing(callers: Callers, terminal, installation)
     proof = card.commit(write)
     stamped = proof["operations"][-1]
     before = installation.ledger.position()
-    for wrong in (
+    wrongs: list[dict[str, Any]] = [
         {"tmv": "00" * 8},
         {"tmc": 7},
         {"operations": []},
         {"operations": [proof["operations"][0] | {"cmd": "ff"}]},
         {"operations": [proof["operations"][-1] | {"file": 2}]},
         {"operations": [{**proof["operations"][0], "cmd": "00"}, stamped]},
-    ):
+    ]
+    for wrong in wrongs:
         assert callers.ada.put(path, **(proof | wrong)).refusal == (409, "counterfeit")
-    for malformed in (
+    malformeds: list[dict[str, Any]] = [
         {"tmv": "zz" * 8},
         {"tmc": -1},
         {"tmc": None},
         {"outcome": "maybe"},
         {"operations": [{}]},
-    ):
+    ]
+    for malformed in malformeds:
         refused = callers.ada.put(path, **(proof | malformed))
         assert refused.refusal == (422, "malformed")
     missing = callers.ada.put(path, outcome="committed")
