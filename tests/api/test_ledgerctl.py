@@ -1,0 +1,140 @@
+"""`ledgerctl`: the same use cases from a terminal; one sentence when it refuses."""
+
+import json
+import sys
+from uuid import uuid4
+
+import pytest
+
+from api.cli import main
+from tests.api.callers import Callers
+
+
+@pytest.fixture
+def ledgerctl(monkeypatch, capsys, database, tmp_path):
+    """Run `ledgerctl` in this process; return its exit code, output and errors."""
+    monkeypatch.setenv("LEDGER_DATABASE_URL", database.server_url)
+    monkeypatch.setenv("LEDGER_SCHEMA", database.schema)
+    monkeypatch.setenv("LEDGER_HOME", str(tmp_path))
+
+    def run(*arguments: object) -> tuple[int, str, str]:
+        capsys.readouterr()
+        monkeypatch.setattr(sys, "argv", ["ledgerctl", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        said = capsys.readouterr()
+        return int(ended.value.code or 0), said.out, said.err
+
+    return run
+
+
+def test_an_installation_is_made_once_and_stays(ledgerctl):
+    code, migrated, _ = ledgerctl("migrate")
+    assert code == 0
+    assert migrated.startswith("0001_")
+    first = ledgerctl("init")
+    assert first[0] == 0
+    assert ledgerctl("init") == first
+    assert ledgerctl("migrate") == (0, "The database is up to date.\n", "")
+
+
+def test_the_first_operator_comes_in_and_is_put_out_again(ledgerctl, client):
+    code, out, _ = ledgerctl(
+        "token", "issue", "--role", "operator", "--new-party", "Centre", "--json"
+    )
+    made = json.loads(out)
+    assert code == 0
+    headers = {"Authorization": f"Bearer {made['token']}"}
+    me = client.get("/v1/me", headers=headers).json
+    # The clock of the test application stands: only who it is matters here.
+    assert (me["party_id"], me["roles"]) == (made["party_id"], ["operator"])
+    assert ledgerctl("token", "revoke", made["token"])[0] == 0
+    assert client.get("/v1/me", headers=headers).status_code == 401
+    again = ledgerctl("token", "revoke", made["token"])
+    assert again == (1, "", "There is no such token, or it is over already.\n")
+
+
+def test_a_token_for_somebody_unknown_is_refused_in_a_sentence(ledgerctl):
+    ledgerctl("init")
+    refused = ledgerctl("token", "issue", "--role", "buyer", "--party", uuid4())
+    assert refused == (1, "", "There is no such party.\n")
+    nobody = ledgerctl("token", "issue", "--role", "buyer")
+    assert nobody == (1, "", "A token speaks for a party, a device or both.\n")
+
+
+def test_an_auditor_replays_a_ticket(ledgerctl, callers: Callers):
+    ticket_id = callers.ticket(callers.ada)
+    code, out, _ = ledgerctl("audit", "history", ticket_id, "--json")
+    (event,) = [json.loads(line) for line in out.splitlines()]
+    assert (code, event["event"], event["version"]) == (0, "Issued", 1)
+    _, shown, _ = ledgerctl("audit", "history", ticket_id)
+    assert "Issued" in shown
+    _, owners, _ = ledgerctl("audit", "owners", ticket_id)
+    assert owners.startswith(
+        f"{callers.ada.party_id}  2026-11-22T12:00:00+00:00 to now"
+    )
+    _, out, _ = ledgerctl("audit", "owners", ticket_id, "--json")
+    assert json.loads(out)["owner_id"] == str(callers.ada.party_id)
+    unknown = ledgerctl("audit", "owners", uuid4())
+    assert unknown == (1, "", "There is no such ticket.\n")
+
+
+def test_an_export_is_verified_without_database_and_settings(
+    ledgerctl, callers: Callers, tmp_path, monkeypatch
+):
+    callers.offering()
+    exported = tmp_path / "log.jsonl"
+    assert ledgerctl("log", "export", "--output", exported)[0] == 0
+    assert (
+        ledgerctl("log", "export")[1].splitlines()[:-1]
+        == (exported.read_text().splitlines()[:-1])
+    )
+    key = ledgerctl("log", "key")[1].strip()
+    assert ledgerctl("log", "verify", exported)[0] == 0
+    assert ledgerctl("log", "checkpoint")[1].startswith("eticket-ledger.local/log\n")
+
+    monkeypatch.setenv("LEDGER_DATABASE_URL", "postgresql://nobody@127.0.0.1:1/none")
+    monkeypatch.setenv("LEDGER_HOME", str(tmp_path / "elsewhere"))
+    code, out, _ = ledgerctl("log", "verify", exported, "--key", key)
+    assert (code, out.split(":")[0]) == (0, "The log is whole")
+    unsure = ledgerctl("log", "verify", exported)
+    assert unsure[0] == 1
+    assert "--key" in unsure[2]
+    nonsense = ledgerctl("log", "verify", exported, "--key", "nonsense")
+    assert nonsense[0] == 1
+    assert nonsense[2].startswith("The key is no verifier key of a log")
+
+    lines = exported.read_bytes().splitlines(keepends=True)
+    lines[2] = lines[2].replace(b'"version":1', b'"version":2')
+    exported.write_bytes(b"".join(lines))
+    code, out, said = ledgerctl("log", "verify", exported, "--key", key)
+    assert (code, out) == (1, "")
+    assert said.startswith("Line 3 is wrong: ")
+
+
+def test_views_are_told_of_and_rebuilt(ledgerctl, callers: Callers, installation):
+    callers.ticket(callers.ada)
+    behind = json.loads(ledgerctl("projections", "status", "--json")[1].splitlines()[0])
+    position = installation.ledger.position()
+    assert (behind["position"], behind["lag_events"]) == (0, position)
+    code, out, _ = ledgerctl("projections", "rebuild", "wallet")
+    assert (code, out) == (0, f"wallet: rebuilt from {position} events.\n")
+    assert ledgerctl("projections", "rebuild")[0] == 0
+    assert "wallet       unattended  position" in ledgerctl("projections", "status")[1]
+    assert ledgerctl("projections", "rebuild", "nothing")[0] == 2
+    assert len(callers.ada.get("/v1/tickets").json["tickets"]) == 1
+
+
+def test_a_wrong_setting_stops_at_once_with_its_name(ledgerctl, monkeypatch):
+    monkeypatch.setenv("LEDGER_PORT", "many")
+    code, out, said = ledgerctl("init")
+    assert (code, out) == (2, "")
+    assert said == "LEDGER_PORT must be a whole number from 1 to 65535.\n"
+
+
+def test_a_database_that_is_not_there_is_said_in_a_sentence(ledgerctl, monkeypatch):
+    monkeypatch.setenv("LEDGER_DATABASE_URL", "postgresql://nobody@127.0.0.1:1/none")
+    code, out, said = ledgerctl("init")
+    assert (code, out) == (1, "")
+    assert said.startswith("The database cannot be reached")
+    assert len(said.splitlines()) == 1

@@ -1,0 +1,176 @@
+"""`ledgerctl serve` as a process: up, used, killed in its parts, and stopped."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from http.client import HTTPConnection
+from pathlib import Path
+
+import pytest
+
+from tests.databases import Database
+
+START_S = 60
+WAITS_MAX = 5
+_LEDGERCTL = (sys.executable, "-m", "api.cli")
+
+
+class Server:
+    """A running server. Its output ends when its last process has."""
+
+    def __init__(self, environ: dict[str, str], *options: str) -> None:
+        self._process = subprocess.Popen(
+            [*_LEDGERCTL, "serve", *options],
+            env=environ,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert self._process.stdout is not None
+        self._said = self._process.stdout
+        first = self._said.readline()
+        found = re.fullmatch(r"The ledger answers at http://127.0.0.1:(\d+)\n", first)
+        assert found, first
+        self.port = int(found[1])
+
+    def call(
+        self, method: str, path: str, token: str, body: Any = None, **headers: str
+    ):
+        connection = HTTPConnection("127.0.0.1", self.port, timeout=START_S)
+        connection.request(
+            method,
+            path,
+            body=json.dumps(body) if body is not None else None,
+            headers={
+                "Authorization": f"Bearer {token}",
+                "Content-Type": "application/json",
+                **headers,
+            },
+        )
+        answer = connection.getresponse()
+        said = json.loads(answer.read())
+        connection.close()
+        return answer, said
+
+    def children(self, what: str) -> list[int]:
+        listed = subprocess.run(
+            ["ps", "-A", "-o", "pid=,ppid=,args="],
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        rows = [line.split(maxsplit=2) for line in listed.splitlines()]
+        return [
+            int(pid)
+            for pid, parent, said in rows
+            if int(parent) == self._process.pid and what in said
+        ]
+
+    def kill(self) -> None:
+        self._process.kill()
+
+    def stop(self) -> int:
+        self._process.send_signal(signal.SIGTERM)
+        return self.ended()
+
+    def ended(self) -> int:
+        """Wait until every process of the server is gone."""
+        assert self._said.read() == ""
+        self._said.close()
+        return self._process.wait(START_S)
+
+
+@pytest.fixture
+def environ(database: Database, tmp_path: Path) -> dict[str, str]:
+    kept = {k: v for k, v in os.environ.items() if not k.startswith("LEDGER_")}
+    return {
+        **kept,
+        "LEDGER_DATABASE_URL": database.server_url,
+        "LEDGER_SCHEMA": database.schema,
+        "LEDGER_HOME": str(tmp_path / "home"),
+        "LEDGER_WORKERS": "1",
+        "LEDGER_LOG_LEVEL": "error",
+    }
+
+
+def operator_token(environ: dict[str, str]) -> str:
+    roles = ("--role=operator", "--role=buyer")
+    made = subprocess.run(
+        [*_LEDGERCTL, "token", "issue", *roles, "--new-party=Centre"],
+        env=environ,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return made.stdout.strip()
+
+
+def test_it_serves_keeps_its_views_and_survives_the_death_of_their_runner(
+    environ: dict[str, str], tmp_path: Path
+):
+    port_file = tmp_path / "port"
+    server = Server(environ, "--port=0", f"--port-file={port_file}")
+    assert port_file.read_text() == f"{server.port}\n"
+    token = operator_token(environ)
+    _, me = server.call("GET", "/v1/me", token)
+    refused, problem = server.call("POST", "/v1/parties", token, {"kind": "person"})
+    assert (refused.status, problem["code"]) == (422, "malformed")
+    wrong, problem = server.call("GET", "/v1/me", "etl_wrong")
+    assert (wrong.status, problem["code"]) == (401, "unauthenticated")
+
+    for killed in (False, True):
+        if killed:
+            (runner,) = server.children("projections run")
+            os.kill(runner, signal.SIGKILL)
+        paid, _ = server.call(
+            "POST",
+            "/v1/accounts/top-ups",
+            token,
+            {
+                "party_id": me["party_id"],
+                "amount_minor": 500,
+                "currency": "EUR",
+                "reference": "counter 1",
+            },
+        )
+        at_least = {"At-Least-Position": paid.headers["Ledger-Position"]}
+        for _ in range(WAITS_MAX):
+            read, told = server.call("GET", "/v1/me/accounts", token, **at_least)
+            if read.status == 200:
+                break
+        assert told["accounts"][0]["balance_minor"] == (1000 if killed else 500)
+    assert server.stop() == 0
+    assert not port_file.exists()
+
+
+def test_killed_at_once_it_leaves_nothing_behind_and_starts_again(
+    environ: dict[str, str],
+):
+    del environ["LEDGER_DATABASE_URL"]  # With a database of its own.
+    server = Server(environ, "--port=0")
+    token = operator_token(environ)
+    server.kill()
+    server.ended()
+    again = Server(environ, f"--port={server.port}")
+    answer, _ = again.call("GET", "/v1/me", token)
+    assert answer.status == 200
+    assert again.stop() == 0
+
+
+def test_a_port_that_is_taken_is_said_in_a_sentence(environ: dict[str, str]):
+    server = Server(environ, "--port=0")
+    second = subprocess.run(
+        [*_LEDGERCTL, "serve", f"--port={server.port}"],
+        env=environ,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert second.returncode == 1
+    assert second.stderr.startswith(f"Port {server.port} of 127.0.0.1 cannot be had: ")
+    assert len(second.stderr.splitlines()) == 1
+    assert server.stop() == 0
