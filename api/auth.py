@@ -14,7 +14,7 @@ from api.problems import Unauthenticated
 from ledger.adapters.tokens import Principal, TokenStore
 from ledger.application import Cause
 from ledger.clock import Clock
-from ledger.errors import RoleMissing
+from ledger.errors import Denied, RoleMissing
 from ledger.vocabulary.codes import Role
 
 Who = frozenset[Role]
@@ -91,7 +91,7 @@ ACCESS: Mapping[str, Who] = MappingProxyType(
         f"POST {_MEDIUM}/authentications/answer": AT_TERMINAL,
         "POST /v1/taps": TAPS,
         f"POST {_MEDIUM}/writes": AT_TERMINAL,
-        f"PUT {_MEDIUM}/writes/<uuid:write_id>": TAPS,
+        f"PUT {_MEDIUM}/writes/<uuid:write_id>": AT_TERMINAL,
         f"POST {_TICKET}/dispenses": DISPENSER,
         f"PUT {_DISPENSE}/mark": DISPENSER,
         f"PUT {_DISPENSE}/printed": DISPENSER,
@@ -100,6 +100,11 @@ ACCESS: Mapping[str, Who] = MappingProxyType(
         f"PUT {_TICKET}/redemptions/<uuid:session_id>": SHOP,
     }
 )
+
+
+class WrongToken(Denied):
+    code = "role_missing"
+    says = "This needs a token that speaks for a {what}."
 
 
 class Guard:
@@ -144,7 +149,7 @@ def party() -> UUID:
     """Return the party this request speaks for, or refuse a device's own token."""
     found = principal().party_id
     if found is None:
-        raise RoleMissing(roles="a token that speaks for a party")
+        raise WrongToken(what="party")
     return found
 
 
@@ -152,7 +157,7 @@ def device() -> UUID:
     """Return the device this request comes from, or refuse a person's token."""
     found = principal().device_id
     if found is None:
-        raise RoleMissing(roles="a token that speaks for a device")
+        raise WrongToken(what="device")
     return found
 
 
