@@ -215,8 +215,7 @@ class Freshness(Projection[FreshnessView]):
         self.view.change(
             tracking,
             (
-                "UPDATE freshness_tickets SET medium_uid = %s, slot = %s,"
-                " epoch = CASE WHEN epoch = %s THEN epoch ELSE epoch + 1 END"
+                "UPDATE freshness_tickets SET medium_uid = %s, slot = %s, epoch = %s"
                 " WHERE ticket_id = %s",
                 (
                     domain_event.medium_uid,

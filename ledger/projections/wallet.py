@@ -246,24 +246,22 @@ class Wallet(Projection[WalletView]):
 
     @process_event.register
     def _(self, domain_event: ETicket.WrittenToMedium, tracking: Tracking) -> None:
-        mine: LiteralString = "lock_ref IS NOT DISTINCT FROM %s"
-        changes = (
-            _FORM
-            + ", epoch = CASE WHEN epoch = %s THEN epoch ELSE epoch + 1 END"
-            + ", lock_kind = CASE WHEN " + mine + " THEN NULL ELSE lock_kind END"
-            + ", lock_until = CASE WHEN " + mine + " THEN NULL ELSE lock_until END"
-            + ", lock_ref = CASE WHEN " + mine + " THEN NULL ELSE lock_ref END"
-        )  # fmt: skip
+        # Only the write that binds moves the epoch, and it ends the lock it held; one
+        # that refreshes the copy on a card does neither.
+        changes = _FORM + (
+            ", lock_kind = CASE WHEN epoch = %s THEN lock_kind END"
+            ", lock_ref = CASE WHEN epoch = %s THEN lock_ref END"
+            ", lock_until = CASE WHEN epoch = %s THEN lock_until END"
+            ", epoch = %s"
+        )
         form = (
             str(FormKind.ON_MEDIUM),
             domain_event.medium_uid,
             domain_event.slot,
             None,
         )
-        write = (domain_event.write_id,) * 3
-        self.view.update(
-            tracking, domain_event, changes, (*form, domain_event.epoch, *write)
-        )
+        values = (*form, *(domain_event.epoch,) * 4)
+        self.view.update(tracking, domain_event, changes, values)
 
     @process_event.register
     def _(self, domain_event: ETicket.ReleasedFromMedium, tracking: Tracking) -> None:
