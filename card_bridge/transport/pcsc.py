@@ -1,23 +1,35 @@
 """Cards in PC/SC readers. The only module that imports pyscard."""
 
 import contextlib
+import time
+from collections.abc import Iterator
 from typing import Any
 
-from smartcard.CardRequest import CardRequest
-from smartcard.CardType import AnyCardType
 from smartcard.Exceptions import (
     CardConnectionException,
-    CardRequestTimeoutException,
     NoCardException,
     SmartcardException,
 )
-from smartcard.scard import SCARD_SHARE_EXCLUSIVE, SCARD_UNPOWER_CARD
+from smartcard.scard import (
+    SCARD_E_TIMEOUT,
+    SCARD_E_UNKNOWN_READER,
+    SCARD_S_SUCCESS,
+    SCARD_SCOPE_USER,
+    SCARD_SHARE_EXCLUSIVE,
+    SCARD_STATE_PRESENT,
+    SCARD_STATE_UNAWARE,
+    SCARD_UNPOWER_CARD,
+    SCardEstablishContext,
+    SCardGetStatusChange,
+    SCardReleaseContext,
+)
 from smartcard.System import readers
 
 from card_bridge.protocol.status import CardGone
 from card_bridge.transport.base import Closing
 
 WAIT_S = 60.0
+_LOOK_S = 0.2  # How long at most until the reader is looked at anew.
 
 
 class ReaderMissing(Exception):
@@ -76,18 +88,43 @@ class PcscTransport(Closing):
 
 
 def wait_for_card(reader: str, *, timeout_s: float = WAIT_S) -> PcscTransport | None:
-    """Wait until a card lies on the reader; None when the time is over."""
-    found = [each for each in _readers() if str(each) == reader]
-    if not found:
-        raise ReaderMissing(reader)
-    request = CardRequest(
-        timeout=timeout_s, cardType=AnyCardType(), readers=found, newcardonly=False
-    )
+    """Wait until a card lies on the reader; None when the time is over.
+
+    PC/SC may still report the card that has just left, or one that another program
+    holds: whoever cannot be spoken to is waited out.
+    """
+    end = time.monotonic() + timeout_s
+    seen = SCARD_STATE_UNAWARE
+    with _context() as context:
+        while True:
+            left_s = max(0.0, min(end - time.monotonic(), _LOOK_S))
+            seen = _state(context, reader, seen, timeout_ms=int(left_s * 1000))
+            if seen & SCARD_STATE_PRESENT:
+                with contextlib.suppress(CardGone):
+                    return PcscTransport(reader)
+            if time.monotonic() >= end:
+                return None
+
+
+@contextlib.contextmanager
+def _context() -> Iterator[Any]:
+    result, context = SCardEstablishContext(SCARD_SCOPE_USER)
+    if result != SCARD_S_SUCCESS:
+        raise PcscUnavailable
     try:
-        request.waitforcard()
-    except CardRequestTimeoutException:
-        return None
-    return PcscTransport(reader)
+        yield context
+    finally:
+        SCardReleaseContext(context)
+
+
+def _state(context: Any, reader: str, seen: int, *, timeout_ms: int) -> int:
+    """Wait for another state than the one `seen` before; return what is so then."""
+    result, states = SCardGetStatusChange(context, timeout_ms, [(reader, seen)])
+    if result == SCARD_E_UNKNOWN_READER:
+        raise ReaderMissing(reader)
+    if result not in (SCARD_S_SUCCESS, SCARD_E_TIMEOUT):
+        raise PcscUnavailable
+    return int(states[0][1])
 
 
 def _readers() -> list[Any]:

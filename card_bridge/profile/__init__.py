@@ -1,0 +1,1 @@
+"""Where things are on the card, and in which form: one application, as data."""
