@@ -32,7 +32,7 @@ from ledger.vocabulary.medium_record import (
 )
 from ledger.vocabulary.sealed_ticket import SEALED_MAX
 
-OPERATIONS_MAX = 64
+OPERATIONS_MAX = 256  # Eight tickets, read and written in small frames.
 OPERATION_DATA_MAX = 288
 QUESTIONS = "Asked of the holder. " + " ".join(
     f"{question.value}: {question.text}" for question in Question
