@@ -8,6 +8,7 @@ power on, reset, "your ATR?" (only that is answered); anything else is a command
 import contextlib
 import socket
 import threading
+import time
 from types import TracebackType
 from typing import Protocol, Self
 
@@ -17,6 +18,10 @@ PORT_DEFAULT = 35963
 CONNECT_TIMEOUT_S = 5.0
 _POWER_OFF, _POWER_ON, _RESET, _GET_ATR = b"\x00", b"\x01", b"\x02", b"\x04"
 _LENGTH_BYTES = 2
+# pcscd looks every 0.4 s whether a card is there. One that follows another between two
+# looks, as no hand can do it, leaves pcscd believing that the reader is empty.
+AWAY_S = 0.5
+_left_at: dict[tuple[str, int], float] = {}
 
 
 class Card(Protocol):
@@ -46,6 +51,8 @@ class OnTheReader:
         self._thread: threading.Thread | None = None
 
     def __enter__(self) -> Self:
+        left = _left_at.get(self._address, -AWAY_S)
+        time.sleep(max(0.0, left + AWAY_S - time.monotonic()))
         self._socket = socket.create_connection(self._address, CONNECT_TIMEOUT_S)
         self._socket.settimeout(None)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -80,6 +87,7 @@ class OnTheReader:
         except OSError:
             pass  # The driver is gone, and the reader with it.
         finally:
+            _left_at[self._address] = time.monotonic()
             self._card.power_off()
 
     def _answer(self, message: bytes) -> bytes | None:
