@@ -12,6 +12,7 @@ from card_bridge.protocol.apdu import NATIVE_CLA, Command, Response
 from card_bridge.protocol.status import SW1_NATIVE, Status
 from card_bridge.virtual.card_commands import CardCommands
 from card_bridge.virtual.core import Incoming
+from card_bridge.virtual.creation_commands import CreationCommands
 from card_bridge.virtual.file_commands import FileCommands
 from card_bridge.virtual.files import Refused
 from card_bridge.virtual.session import RandomBytes
@@ -29,7 +30,7 @@ class Handler(Protocol):
     def __call__(self, ins: int, payload: bytes, /) -> bytes: ...
 
 
-class Chip(CardCommands, FileCommands):
+class Chip(CardCommands, CreationCommands, FileCommands):
     """A card with power. Not for two threads."""
 
     def __init__(self, state: CardState, random: RandomBytes) -> None:

@@ -219,6 +219,16 @@ def test_a_card_without_the_key_cannot_pass_for_one_that_has_it():
     assert not reader.authenticated
 
 
+def test_a_reader_without_the_key_gets_no_session_from_the_card():
+    card = fresh()
+    selected(card)
+    card.transmit(native(0x71, bytes([cards.ISSUE, 0])).encode())
+    answer = card.transmit(native(0xAF, bytes(32)).encode())
+    assert answer == bytes([0x91, Status.AUTHENTICATION_ERROR])
+    uid = card.transmit(native(0x51).encode())
+    assert uid == bytes([0x91, Status.AUTHENTICATION_ERROR])
+
+
 def test_random_numbers_serve_one_authentication():
     authority = cards.key(bytes(16))
     authority.answer(key_no=0, enc_rnd_b=bytes(16))
@@ -252,6 +262,26 @@ def test_native_chaining_goes_both_ways_and_counts_as_one_command():
     assert card.transmit(b"\xaf" + content[50:]) == b"\x00"
     assert card.transmit(b"\xbd" + place) == b"\xaf" + content[:59]
     assert card.transmit(b"\xaf") == b"\x00" + content[59:]
+
+
+def test_several_records_in_one_answer_come_oldest_first():
+    card = VirtualCard.blank(cards.UID)
+    maker = cards.picc(card)
+    maker.create_application(cards.AID, keys=1)
+    maker.select_application(cards.AID)
+    free = AccessRights(read=FREE, write=FREE, read_write=FREE, change=0)
+    maker.create_cyclic_record_file(
+        1, comm=CommMode.PLAIN, rights=free, record_size=2, records_max=4
+    )
+    for record in (b"r1", b"r2", b"r3"):
+        maker.write_record(1, record, CommMode.PLAIN)
+        maker.commit_without_proof()
+
+    two = native(0xAB, bytes.fromhex("01000000020000")).encode()
+    every = native(0xAB, bytes.fromhex("01000000000000")).encode()
+
+    assert card.transmit(two) == b"r2r3\x91\x00"
+    assert card.transmit(every) == b"r1r2r3\x91\x00"
 
 
 def test_another_command_in_the_middle_of_a_chain_aborts_it():
