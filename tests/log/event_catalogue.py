@@ -1,0 +1,123 @@
+"""Writes docs/events.md from the code: `python -m tests.log.event_catalogue`.
+
+The shapes come from the classes, the sentences from here; a test compares.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import fields
+from pathlib import Path
+from typing import get_type_hints
+
+from ledger.aggregates.base import Recorded
+from ledger.application import AGGREGATES
+
+PATH = Path(__file__).parents[2] / "docs" / "events.md"
+COMMON = {"originator_id", "originator_version", "timestamp", "originator_topic"}
+
+MEANS = {
+    "account.opened": "A party has a purse.",
+    "account.posted": "The purse was credited, or debited if negative.",
+    "device.enrolled": "A machine is known by its public key.",
+    "device.revoked": "The machine is trusted no more.",
+    "e-ticket.coupon-redeemed": "One use of a coupon is gone.",
+    "e-ticket.dispense-aborted": "The machine gave the ticket back unprinted.",
+    "e-ticket.dispense-started": "A dispenser has the ticket to itself for a while.",
+    "e-ticket.dispensed": "The right is on numbered paper now. The epoch moves.",
+    "e-ticket.gift-accepted": "Title: the recipient owns it. The epoch moves.",
+    "e-ticket.gift-declined": "The recipient does not want it.",
+    "e-ticket.gift-expired": "Nobody accepted in time.",
+    "e-ticket.gift-offered": "The owner would give it to a named recipient.",
+    "e-ticket.gift-withdrawn": "The owner keeps it after all.",
+    "e-ticket.issued": "Title: the purchaser owns it. Epoch 1.",
+    "e-ticket.listed": "It is for sale at a price under the cap.",
+    "e-ticket.medium-write-aborted": "The card was not written.",
+    "e-ticket.medium-write-prepared": "It is about to be recorded on a card.",
+    "e-ticket.modified": "The issuer changed what it is for. The epoch moves.",
+    "e-ticket.print-authorised": "This serial may be printed; no turning back.",
+    "e-ticket.redemption-released": "The point of sale gave the coupon back unused.",
+    "e-ticket.redemption-started": "A point of sale has one use of it to itself.",
+    "e-ticket.released-from-medium": "The card's slot was cleared. The epoch moves.",
+    "e-ticket.resold": "Title: the second purchaser owns it. The epoch moves.",
+    "e-ticket.unlisted": "It is not for sale any more.",
+    "e-ticket.written-to-medium": "It stands in a card's slot; a first write moves"
+    " the epoch, a refresh does not.",
+    "entry.made": "Money moved; the postings sum to zero.",
+    "medium.personalised": "A card has its keys and its holder.",
+    "medium.suspected": "A tap showed a copy or an old image; it is kept as evidence.",
+    "medium.write-aborted": "The card did not commit the write.",
+    "medium.write-prepared": "The next state of the card, not proven yet.",
+    "medium.written": "The card has proven that it committed the write.",
+    "offering.opened": "Places are on sale.",
+    "offering.place-held": "An order holds a place for a while.",
+    "offering.place-released": "The place is free again.",
+    "offering.place-sold": "The place belongs to a ticket.",
+    "order.confirmed": "Paid: the ticket is issued in the same commit.",
+    "order.released": "The buyer gave the reservation up.",
+    "order.reserved": "A buyer holds a place at the price quoted.",
+    "paper.numbered": "A serial belongs to one ticket for ever.",
+    "party.registered": "Somebody is known; the name is sealed.",
+}
+
+OPENING = """\
+# Events
+
+What the log remembers. Every event also has its stream (`originator_id`), its place
+in it (`originator_version`), the time it was recorded (`timestamp`) and its `cause`:
+the actor and, where they apply, credential, device, command, correlation and the
+device's own time.
+
+A topic is stored for ever and means for ever what it says here; a new shape of it gets
+the next version and an upcast. Fields that end in `_sealed` hold personal data under
+the person's own key: destroying that key erases the person, and every proof still
+holds.
+
+Made by `python -m tests.log.event_catalogue`.
+"""
+
+
+def events_of(aggregate: type[Recorded]) -> list[type[Recorded.Event]]:
+    """The events that are recorded, in the order in which the file tells them."""
+    found = [each for each in vars(aggregate).values() if isinstance(each, type)]
+    return [
+        each
+        for each in found
+        if issubclass(each, Recorded.Event)
+        and each is not vars(aggregate)["Event"]
+        and not each.__name__.startswith("_")
+    ]
+
+
+def catalogue() -> str:
+    return OPENING + "".join(_section(aggregate) for aggregate in AGGREGATES)
+
+
+def _section(aggregate: type[Recorded]) -> str:
+    rows = "".join(_row(event) for event in events_of(aggregate))
+    head = "| topic | v | fields | what happened |\n|---|---|---|---|\n"
+    return f"\n## {aggregate.TOPIC}\n\n{head}{rows}"
+
+
+def _row(event: type[Recorded.Event]) -> str:
+    hints = get_type_hints(event)
+    said = [
+        f"`{field.name}: {_type(hints[field.name])}`"
+        for field in fields(event)
+        if field.name not in COMMON
+    ]
+    means = MEANS[event.TOPIC]
+    shape = "<br>".join(said) or "–"
+    return f"| `{event.TOPIC}` | {event.class_version} | {shape} | {means} |\n"
+
+
+def _type(hint: object) -> str:
+    if isinstance(hint, type) and not hasattr(hint, "__args__"):
+        return hint.__name__
+    text = str(hint).replace("typing.", "").replace("uuid.", "")
+    return text.replace("datetime.datetime", "datetime").replace("|", "or")
+
+
+if __name__ == "__main__":
+    PATH.write_text(catalogue(), "utf-8")
+    sys.stdout.write(f"{PATH} written\n")
