@@ -173,8 +173,11 @@ def _is_ready(host: str, port: int) -> bool:
 def _write(path: Path, text: str) -> None:
     """Write a file whole or not at all: somebody waits for it to appear."""
     draft = path.with_name(f".{path.name}.{os.getpid()}")
-    draft.write_text(text)
-    draft.replace(path)
+    try:
+        draft.write_text(text)
+        draft.replace(path)
+    except OSError as error:
+        raise ServeError(f"{path} cannot be written: {error.strerror}.") from None
 
 
 def _shown(host: str) -> str:

@@ -47,11 +47,6 @@ class Whole(fields.Integer):
         within = validate.Range(min=least, max=most)
         super().__init__(strict=True, validate=within, **more)
 
-    def _validated(self, value: Any) -> int:
-        if isinstance(value, bool):
-            raise self.make_error("invalid", input=value)
-        return super()._validated(value)
-
 
 class Flag(fields.Boolean):
     """true or false; no other word for them."""

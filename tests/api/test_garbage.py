@@ -134,6 +134,6 @@ def test_no_door_crashes_and_no_refusal_is_recorded(callers: Callers, installati
             assert installation.ledger.position() == at
 
     is_answered()
-    # The strange requests were no mere nonsense: rules were asked, too.
-    assert seen[409] + seen[403] + seen[404] > EXAMPLES / 20, seen
-    assert seen[200] + seen[201] > EXAMPLES / 20, seen
+    # The strange requests were no mere nonsense: rules were asked, and some said yes.
+    assert seen[409], seen
+    assert seen[200] + seen[201], seen
