@@ -92,12 +92,12 @@ class CardBridge:
         self._gateway = gateway
         self._journal = journal
         self._authorities = authorities
-        self._terminal = terminal
+        self.terminal = terminal
 
     def tap(self, card: TicketCard) -> Tapped:
         """Read a card and ask the ledger what it is."""
         reading = self._read(card)
-        return self._gateway.tap(reading, terminal_id=self._terminal.terminal_id)
+        return self._gateway.tap(reading, terminal_id=self.terminal.terminal_id)
 
     def bring_in_line(
         self,
@@ -114,7 +114,7 @@ class CardBridge:
         reading = self._read(card)
         write = self._gateway.prepare_write(
             reading,
-            terminal_id=self._terminal.terminal_id,
+            terminal_id=self.terminal.terminal_id,
             load=load,
             unload=unload,
         )
@@ -142,7 +142,7 @@ class CardBridge:
                 card.uid, write.write_id, outcome
             ),
         )
-        claims = tuple(self._terminal.claims(each) for each in signed.values())
+        claims = tuple(self.terminal.claims(each) for each in signed.values())
         return InLine(write, claims)
 
     def _read(self, card: TicketCard) -> CardReading:
@@ -165,7 +165,7 @@ class CardBridge:
         assert change.transmission is not None
         if change.ticket_id is None:
             raise SealBroken("malformed", "A ticket was sent for an empty slot.")
-        return self._terminal.open(
+        return self.terminal.open(
             change.transmission, ticket_id=change.ticket_id, epoch=change.epoch
         )
 
@@ -175,7 +175,7 @@ class CardBridge:
         if write.record_public_key is None or change.ticket_id is None:
             raise SealBroken("malformed", "The card's record key is missing.")
         context = Recording(
-            self._terminal.origin,
+            self.terminal.origin,
             change.ticket_id,
             change.epoch,
             write.uid,
