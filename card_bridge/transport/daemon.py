@@ -1,8 +1,8 @@
 """A PC/SC service of one's own: pcscd with the vpcd reader, for a demo or a test.
 
-It takes nothing from the machine's own service. Our socket is handed to pcscd as
-systemd would hand it (LISTEN_FDS), so it needs neither root nor /run/pcscd; started as
-root it runs as an ordinary user. It ends with the process that started it.
+It takes nothing from the machine's own service: our socket is handed to pcscd as
+systemd would hand it (LISTEN_FDS). So it needs no root, and started as root it runs as
+an ordinary user. It ends with the process that started it.
 
 The vpcd driver listens on all interfaces, it knows no other way: whoever reaches its
 port can lay a card on this reader. A strange card knows no key, but this is no way to
@@ -37,6 +37,8 @@ _DRIVER_GLOBS = (
 )
 # pcscd must find the socket as descriptor 3 and its own process id in LISTEN_PID.
 _AS_SYSTEMD = 'LISTEN_FDS=1 LISTEN_PID=$$ exec "$@" 3<&0 </dev/null'
+_OWN_RUN = 'mount -t tmpfs run /run && exec "$@"'
+_RUN_FOLDER = Path("/run/pcscd")
 _SOCKET_VARIABLE = "PCSCLITE_CSOCK_NAME"
 
 
@@ -163,13 +165,29 @@ def _command(pcscd: Path, config: Path) -> list[str]:
     ).stdout
     if "disable-polkit" in said:  # Since pcsc-lite 2; it would ask for a seat.
         daemon.append("--disable-polkit")
-    bound = []
+    bound = _with_run_folder()
     if setpriv := shutil.which("setpriv"):
-        bound = [setpriv, "--pdeathsig", "TERM"]
+        bound += [setpriv, "--pdeathsig", "TERM"]
         if os.geteuid() == 0:
             ids = ["--reuid", str(_NOBODY), "--regid", str(_NOBODY), "--clear-groups"]
             bound += ids
     return [*bound, "/bin/sh", "-c", _AS_SYSTEMD, "pcscd", *daemon]
+
+
+def _with_run_folder() -> list[str]:
+    """pcscd wants /run/pcscd to be there, though it need not write to it.
+
+    Where systemd has not made it root does; anyone else gives pcscd a /run of its own.
+    """
+    if _RUN_FOLDER.is_dir():
+        return []
+    if os.geteuid() == 0:
+        _RUN_FOLDER.mkdir(mode=0o755, exist_ok=True)
+        return []
+    if unshare := shutil.which("unshare"):
+        apart = [unshare, "--map-root-user", "--mount"]
+        return [*apart, "/bin/sh", "-c", _OWN_RUN, "run"]
+    return []
 
 
 def _free_pair() -> int:

@@ -10,6 +10,7 @@ from smartcard.Exceptions import (
     NoCardException,
     SmartcardException,
 )
+from smartcard.pcsc.PCSCExceptions import BaseSCardException
 from smartcard.scard import (
     SCARD_E_TIMEOUT,
     SCARD_E_UNKNOWN_READER,
@@ -50,7 +51,7 @@ def reader_names() -> tuple[str, ...]:
     """The readers attached now; PcscUnavailable where nobody could say."""
     try:
         return tuple(str(reader) for reader in readers())
-    except SmartcardException as failed:
+    except (SmartcardException, BaseSCardException) as failed:
         raise PcscUnavailable from failed
 
 
@@ -130,5 +131,5 @@ def _state(context: Any, reader: str, seen: int, *, timeout_ms: int) -> int:
 def _readers() -> list[Any]:
     try:
         return list(readers())
-    except SmartcardException as failed:
+    except (SmartcardException, BaseSCardException) as failed:
         raise PcscUnavailable from failed
