@@ -11,7 +11,7 @@ from uuid import UUID
 from card_bridge.profile.card import CardReading, Committed
 from card_bridge.protocol.ev2_auth import SessionKeys
 from card_bridge.protocol.transaction_mac import Operation, TransactionProof
-from ledger.vocabulary.codes import Verdict
+from ledger.vocabulary.codes import Question, Verdict
 
 
 class LedgerRefusal(Exception):
@@ -47,7 +47,7 @@ class SlotNow:
     right: str
     title: str
     kind: str
-    question: str | None
+    question: Question | None
 
 
 @dataclass(frozen=True, slots=True)

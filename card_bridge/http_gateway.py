@@ -25,7 +25,7 @@ from card_bridge.gateway import (
 )
 from card_bridge.profile.card import CardReading
 from card_bridge.protocol.ev2_auth import SessionKeys
-from ledger.vocabulary.codes import Verdict
+from ledger.vocabulary.codes import Question, Verdict
 
 TIMEOUT_S = 10.0
 ANSWER_MAX = 1 << 20
@@ -308,5 +308,5 @@ def _slot(slot: Json) -> SlotNow:
         right=slot["right"],
         title=slot["title"],
         kind=slot["kind"],
-        question=slot["question"],
+        question=Question(slot["question"]) if slot["question"] else None,
     )

@@ -7,9 +7,11 @@ on it is finished.
 
 from __future__ import annotations
 
+import json
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Self
 
 from card_bridge.profile import layout
 from card_bridge.profile.card import TicketCard
@@ -38,6 +40,16 @@ class CardKeys:
     keys: Mapping[int, bytes] = field(repr=False)
     transaction_mac: bytes = field(repr=False)
     version: int
+
+    @classmethod
+    def read(cls, plain: bytes) -> Self:
+        """Read what the ledger sent, once it is opened."""
+        said = json.loads(plain)
+        return cls(
+            keys={int(n): bytes.fromhex(key) for n, key in said["keys"].items()},
+            transaction_mac=bytes.fromhex(said["transaction_mac"]),
+            version=said["key_version"],
+        )
 
 
 class WrongCard(Exception):

@@ -59,7 +59,7 @@ class InProcess:
 class PcscReader:
     """A reader of a real pcscd, whose driver asks the card in software."""
 
-    says = "behind a PC/SC daemon of its own"
+    says = "in a reader of a real PC/SC daemon"
 
     def __init__(self, daemon: PrivateDaemon) -> None:
         self._daemon = daemon

@@ -15,7 +15,7 @@ from uuid import UUID
 
 import pytest
 
-from card_bridge.point_of_sale import NotRedeemed
+from card_bridge.point_of_sale import NotRedeemed, Receipt
 from ledger.vocabulary.codes import Question, Verdict
 from ledger.vocabulary.medium_record import SlotStatus
 from tests.story import dispensing
@@ -123,7 +123,7 @@ def record(world: World, tell: Tell) -> None:
     )
     card = world.card_of(ada)
     tell(
-        f"A blank card {card.uid.hex()} is personalised: the reader is {world.field.says}."
+        f"A blank card, {card.uid.hex()}, is personalised; it lies {world.field.says}."
     )
     with world.laid(card) as laid:
         done = bridge.bring_in_line(laid, load=[ticket_id])
@@ -319,15 +319,24 @@ def coupon(world: World, tell: Tell) -> None:
     card = world.cards["Eve"]
     tell(f"Eve asks for the coupon “{order['place']}” and downloads it onto her card.")
     till, _ = world.till()
-    purchase = {"amount_minor": 890, "currency": CURRENCY, "at": datetime.now(UTC)}
-    with world.laid(card) as laid:
-        receipt = till.redeem(laid, receipt="till-1/0001", **purchase)
+
+    def redeem(receipt: str) -> Receipt:
+        with world.laid(card) as laid:
+            return till.redeem(
+                laid,
+                receipt=receipt,
+                amount_minor=890,
+                currency=CURRENCY,
+                at=datetime.now(UTC),
+            )
+
+    receipt = redeem("till-1/0001")
     assert (receipt.ticket_id, receipt.uses_left) == (ticket_id, 0)
     ticket = eve.door.get(f"/v1/tickets/{ticket_id}")
     assert (ticket["life"], ticket["uses"]["redeemed"]) == ("SPENT", 1)
     tell("Redeemed with a purchase of 8.90 EUR: [green]CouponRedeemed[/green].")
-    with world.laid(card) as laid, pytest.raises(NotRedeemed) as refused:
-        till.redeem(laid, receipt="till-1/0002", **purchase)
+    with pytest.raises(NotRedeemed) as refused:
+        redeem("till-1/0002")
     assert refused.value.code == "already_used"
     tell(f"The second time: [yellow]{refused.value}[/yellow]")
 

@@ -18,7 +18,7 @@ WIDTH = 96
 class Tell(Protocol):
     """Hears what happened, after it was asserted."""
 
-    def __call__(self, line: str) -> None: ...
+    def __call__(self, line: str, /) -> None: ...
 
 
 def silently(_line: str) -> None:

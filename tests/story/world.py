@@ -6,10 +6,11 @@ machines are enrolled devices, and the cards speak APDUs.
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -62,12 +63,12 @@ class World:
     server: Server
     field: Field
     operator: Person
-    people: dict[str, Person] = field(default_factory=dict)
-    terminals: dict[str, Device] = field(default_factory=dict)
-    cards: dict[str, VirtualCard] = field(default_factory=dict)
-    machines: dict[str, Device] = field(default_factory=dict)
-    notes: dict[str, Any] = field(default_factory=dict)
-    done: set[int] = field(default_factory=set)
+    people: dict[str, Person] = dataclasses.field(default_factory=dict)
+    terminals: dict[str, Device] = dataclasses.field(default_factory=dict)
+    cards: dict[str, VirtualCard] = dataclasses.field(default_factory=dict)
+    machines: dict[str, Device] = dataclasses.field(default_factory=dict)
+    notes: dict[str, Any] = dataclasses.field(default_factory=dict)
+    done: set[int] = dataclasses.field(default_factory=set)
 
     def person(self, name: str, *roles: str) -> Person:
         """Register somebody once, with a token that bears these roles."""
@@ -145,14 +146,10 @@ class World:
             sealed = maker.gateway.personalisation(
                 card.uid, holder_id=person.party_id, profile=layout.PROFILE
             )
-            said = json.loads(
-                open_bundle(sealed, key=maker.key.private, device_id=maker.device_id)
+            plain = open_bundle(
+                sealed, key=maker.key.private, device_id=maker.device_id
             )
-            keys = CardKeys(
-                keys={int(n): bytes.fromhex(key) for n, key in said["keys"].items()},
-                transaction_mac=bytes.fromhex(said["transaction_mac"]),
-                version=said["key_version"],
-            )
+            keys = CardKeys.read(plain)
             with self.laid(card) as laid:
                 laid.find()
                 personalise(laid, keys)
