@@ -35,6 +35,7 @@ DATA_COMMANDS = frozenset(
 FILE_NO_MAX = 0x1F
 VALUE_LENGTH = 4
 TMC_LENGTH = 4
+TMC_MAX = 0xFFFF_FFFF
 _UINT24_MAX = 0xFF_FFFF
 TMV_LENGTH = 8
 
@@ -122,6 +123,8 @@ def proves(
     operations: Iterable[Operation],
 ) -> bool:
     """Say whether `tmv` is this card's over these operations, in constant time."""
+    if not 0 <= tmc <= TMC_MAX:
+        return False
     expected = transaction_mac_value(
         tm_key, uid=uid, tmc=tmc, tmi=transaction_mac_input(operations)
     )

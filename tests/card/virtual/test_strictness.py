@@ -16,7 +16,7 @@ from card_bridge.protocol.status import (
     CardRefused,
     Status,
 )
-from card_bridge.protocol.transaction_mac import Operation
+from card_bridge.protocol.transaction_mac import Operation, proves
 from card_bridge.virtual import VirtualCard
 from tests.card import cards
 from tests.card.cards import BODIES, LOG, PLAIN, PROOF, PURSE, STATES
@@ -381,3 +381,8 @@ def test_what_the_card_counts_cannot_be_built_of_nonsense():
     ):
         with pytest.raises(ValueError, match=r"cmd|file|offset|value"):
             Operation(**({"cmd": 0xAD, "file": 1} | wrong))
+
+
+@pytest.mark.parametrize("tmc", [-1, 1 << 32, 1 << 80])
+def test_a_counter_that_no_card_has_proves_nothing(tmc):
+    assert not proves(cards.TM_KEY, uid=cards.UID, tmc=tmc, tmv=bytes(8), operations=())
