@@ -1,0 +1,20 @@
+"""Every benchmark by its name. Names outlive what is behind them: they are compared
+over the years."""
+
+from tests.benchmarks import appends, doors, replays, taps
+from tests.benchmarks.frame import Benchmark
+
+BENCHMARKS = (
+    Benchmark("append_1_vs_stock", appends.versus(appends.by_1, "stock")),
+    Benchmark("append_8_vs_stock", appends.versus(appends.by_8, "stock")),
+    Benchmark("append_32_vs_stock", appends.versus(appends.by_32, "stock")),
+    Benchmark("append_32_vs_insert", appends.versus(appends.by_32, "insert")),
+    Benchmark("freshness_vs_bare", doors.freshness),
+    Benchmark("dispense_vs_bare", doors.dispense),
+    Benchmark("replay_events_per_minute_per_core", replays.replay),
+    Benchmark("load_1000_vs_10_events", replays.load),
+    Benchmark("tap_exchanges", taps.exchanges),
+    Benchmark("tap_bytes", taps.total_bytes),
+    Benchmark("tap_ms_106", taps.ms_at_106),
+    Benchmark("tap_ms_424", taps.ms_at_424),
+)

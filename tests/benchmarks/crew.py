@@ -1,0 +1,156 @@
+"""Many hands at once: threads in processes of their own, each in a closed loop.
+
+A hand does its operation again as soon as the last one is done, so the concurrency is
+the number of hands. What hands need is opened in their own process.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, ExitStack
+from dataclasses import dataclass
+from multiprocessing import get_context
+from multiprocessing.connection import Connection
+from types import TracebackType
+from typing import Any, Self, TypeAlias
+
+Operation: TypeAlias = Callable[[], bool]
+"""Does one thing, whole; False if there was nothing left to do."""
+
+Hands: TypeAlias = Callable[..., AbstractContextManager[Sequence[Operation]]]
+"""Called as `hands(*given, first=…, count=…)`: the operations of hands first, first+1 …
+
+Importable by name: another process calls it.
+"""
+
+END_S = 20.0
+_SPAWN = get_context("spawn")
+
+
+class CrewFailed(Exception):
+    """A process of the crew died; what it said stands on standard error."""
+
+
+@dataclass(frozen=True, slots=True)
+class Spell:
+    """What a crew did in one go."""
+
+    seconds: float
+    """From the first hand's start to the last hand's end."""
+
+    latencies_s: tuple[float, ...]
+
+    @property
+    def rate(self) -> float:
+        """Operations a second."""
+        return len(self.latencies_s) / self.seconds
+
+
+class Crew:
+    """`processes` × `threads` hands; ended by leaving the `with` block."""
+
+    def __init__(
+        self, hands: Hands, *given: Any, processes: int = 1, threads: int
+    ) -> None:
+        self.spells: list[Spell] = []
+        self._pipes: list[Connection] = []
+        self._processes = []
+        for number in range(processes):
+            ours, theirs = _SPAWN.Pipe()
+            process = _SPAWN.Process(
+                target=_work,
+                args=(theirs, hands, given, number * threads, threads),
+                daemon=True,
+            )
+            process.start()
+            theirs.close()
+            self._pipes.append(ours)
+            self._processes.append(process)
+
+    def work(self, seconds: float) -> Spell:
+        """Let all hands work for a while. Raises `CrewFailed`."""
+        try:
+            for pipe in self._pipes:
+                pipe.recv()  # Its hands are ready.
+            for pipe in self._pipes:
+                pipe.send(seconds)
+            told: list[list[_Done]] = [pipe.recv() for pipe in self._pipes]
+        except (EOFError, OSError):
+            raise CrewFailed from None
+        done = [hand for process in told for hand in process]
+        spell = Spell(
+            seconds=max(hand.ended for hand in done) - min(h.began for h in done),
+            latencies_s=tuple(each for hand in done for each in hand.latencies_s),
+        )
+        self.spells.append(spell)
+        return spell
+
+    def rate(self, seconds: float) -> float:
+        return self.work(seconds).rate
+
+    @property
+    def n(self) -> int:
+        """How many operations were counted; the first spell is for warming up."""
+        return sum(len(spell.latencies_s) for spell in self.spells[1:])
+
+    def latency_ms(self, percent: int) -> float:
+        """Return a percentile of all counted operations, in milliseconds."""
+        found = sorted(each for spell in self.spells[1:] for each in spell.latencies_s)
+        return found[min(len(found) * percent // 100, len(found) - 1)] * 1000
+
+    def said(self) -> str:
+        return f"p50 {self.latency_ms(50):.1f} p99 {self.latency_ms(99):.1f} ms"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        for pipe in self._pipes:
+            pipe.close()
+        for process in self._processes:
+            process.join(END_S)
+            if process.is_alive():
+                process.kill()
+
+
+@dataclass(frozen=True, slots=True)
+class _Done:
+    """One hand's spell, on the system-wide monotonic clock."""
+
+    began: float
+    ended: float
+    latencies_s: list[float]
+
+
+def _work(
+    pipe: Connection, hands: Hands, given: tuple[Any, ...], first: int, count: int
+) -> None:
+    """The life of one process: work when told, until the pipe is closed."""
+    with ExitStack() as opened:
+        operations = opened.enter_context(hands(*given, first=first, count=count))
+        executor = opened.enter_context(ThreadPoolExecutor(count))
+        while True:
+            try:
+                pipe.send(None)
+                seconds: float = pipe.recv()
+            except (EOFError, OSError):
+                return
+            end = time.monotonic() + seconds
+            pipe.send(list(executor.map(lambda each: _loop(each, end), operations)))  # noqa: B023
+
+
+def _loop(operation: Operation, end: float) -> _Done:
+    latencies_s = []
+    began = before = time.monotonic()
+    while before < end and operation():
+        after = time.monotonic()
+        latencies_s.append(after - before)
+        before = after
+    return _Done(began, before, latencies_s)
