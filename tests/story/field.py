@@ -53,7 +53,10 @@ class InProcess:
 
     @contextmanager
     def presented(self, card: VirtualCard, path: Path) -> Iterator[Presented]:
+        """Hand the card over as a file, and take it back as it is then."""
+        VirtualCard(card.snapshot(), path=path)
         yield Presented(("--card-file", str(path), "--virtual"), {})
+        card.restore(VirtualCard.load(path).snapshot())
 
 
 class PcscReader:

@@ -1,0 +1,302 @@
+"""`dispenserctl`: the machine's program.
+
+Exit codes: 0 dispensed, 2 refused (with a code and a sentence), 3 in doubt, 1 an error.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import click
+from rich.console import Console
+
+from card_bridge.gateway import LedgerRefusal, LedgerUnreachable
+from card_bridge.http_gateway import HttpGateway
+from card_bridge.journal import Journal
+from card_bridge.keys import DeviceKey, KeyBundle, KeysError
+from card_bridge.profile.card import TicketCard
+from card_bridge.protocol.commands import Picc
+from card_bridge.protocol.status import CardError
+from card_bridge.reader import CardReader
+from card_bridge.transport.in_process import InProcessTransport
+from card_bridge.transport.pcsc import (
+    PcscUnavailable,
+    ReaderMissing,
+    reader_names,
+    wait_for_card,
+)
+from card_bridge.virtual import VirtualCard
+from dispenser.hardware import escpos, pdf
+from dispenser.hardware.display import TerminalDisplay
+from dispenser.hardware.keyboard import AnswersKeyboard, Keyboard, LineKeyboard
+from dispenser.hardware.printer import DevicePrinter, FilePrinter, Printer, Printers
+from dispenser.machine import State
+from dispenser.outbox import Outbox, OutboxDamaged
+from dispenser.station import NotDispensed, Station, Visit
+from dispenser.stock import PaperStock, StockError
+from ledger.vocabulary.sealed_ticket import SealBroken
+
+ERROR, REFUSED, IN_DOUBT = 1, 2, 3
+EXIT_CODES = {State.DONE: 0, State.REFUSED: REFUSED, State.IN_DOUBT: IN_DOUBT}
+_SAID_IN_A_SENTENCE = (
+    CardError,
+    KeysError,
+    LedgerRefusal,
+    LedgerUnreachable,
+    NotDispensed,
+    OutboxDamaged,
+    PcscUnavailable,
+    ReaderMissing,
+    SealBroken,
+    StockError,
+)
+
+
+class Machine:
+    """The machine's folder and its line to the ledger, as the options name them."""
+
+    def __init__(self, home: Path, server: str, token: str, *, as_json: bool) -> None:
+        self.home = home
+        self.as_json = as_json
+        self._server = server
+        self._token = token
+
+    @property
+    def key(self) -> DeviceKey:
+        return DeviceKey.at(self.home / "device.key")
+
+    @property
+    def papers(self) -> Path:
+        return self.home / "papers"
+
+    @property
+    def stock(self) -> PaperStock:
+        return PaperStock(self.home / "stock.json")
+
+    @property
+    def outbox(self) -> Outbox:
+        return Outbox(self.home / "outbox")
+
+    def gateway(self) -> HttpGateway:
+        if not self._token:
+            raise click.UsageError("Give a token with --token or DISPENSER_TOKEN.")
+        return HttpGateway(self._server, self._token)
+
+    def printer(self, device: Path | None) -> Printer:
+        """Print into the machine's folder, and on paper if there is a printer."""
+        kept: list[Printer] = [
+            FilePrinter(self.papers, suffix=".pdf", render=pdf.render),
+            FilePrinter(self.papers, suffix=".escpos", render=escpos.render),
+        ]
+        if device is not None:
+            kept.insert(0, DevicePrinter(device, render=escpos.render))
+        return Printers(kept)
+
+    def station(
+        self, device_id: UUID, *, keyboard: Keyboard, printer: Path | None
+    ) -> Station:
+        gateway = self.gateway()
+        bundle = KeyBundle.fetch(gateway, device_id=device_id, key=self.key)
+        display = TerminalDisplay(Console(stderr=True), name="Ticket dispenser")
+        return Station(
+            gateway=gateway,
+            reader=CardReader(gateway, bundle),
+            journal=Journal(self.home / "journal"),
+            outbox=self.outbox,
+            stock=self.stock,
+            printer=self.printer(printer),
+            display=display,
+            keyboard=keyboard,
+            clock=lambda: datetime.now(UTC),
+        )
+
+    def tell(self, facts: dict[str, Any], sentence: str) -> None:
+        click.echo(json.dumps(facts, default=str) if self.as_json else sentence)
+
+    def tell_visit(self, visit: Visit) -> None:
+        """Say how a visit went, and where its papers are."""
+        order = visit.order if visit.state == State.DONE else None
+        serial = order.serial if order else None
+        made = sorted(self.papers.glob(f"{serial}.*")) if serial else []
+        facts = {
+            "state": visit.state,
+            "code": visit.code,
+            "says": visit.says,
+            "verdict": visit.verdict,
+            "ticket_id": visit.claims.ticket_id if visit.claims else None,
+            "serial": serial,
+            "print_code": order.code if order else None,
+            "files": [str(path) for path in made],
+        }
+        sentence = visit.says if visit.code is None else f"{visit.says} ({visit.code})"
+        self.tell(facts, sentence)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--home",
+    envvar="DISPENSER_HOME",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path(".dispenser"),
+    help="Where the machine keeps its key, journals, stock and papers.",
+)
+@click.option("--server", envvar="DISPENSER_SERVER", default="http://127.0.0.1:8470")
+@click.option("--token", envvar="DISPENSER_TOKEN", default="", help="A bearer token.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
+@click.pass_context
+def dispenserctl(
+    context: click.Context, /, home: Path, server: str, token: str, *, as_json: bool
+) -> None:
+    """Dispense physical tickets from cards, each exactly once."""
+    context.obj = Machine(home, server, token, as_json=as_json)
+
+
+@dispenserctl.command()
+@click.pass_obj
+def enrol(machine: Machine) -> None:
+    """Print this machine's public key, for the centre to enrol; made if missing."""
+    public = machine.key.public_hex
+    machine.tell({"public_key": public}, public)
+
+
+@dispenserctl.command()
+@click.option("--add", type=int, help="Put so many papers in.")
+@click.option("--prefix", default="D1", help="How this machine's serials begin.")
+@click.pass_obj
+def stock(machine: Machine, add: int | None, prefix: str) -> None:
+    """Say how much paper there is, or put some in."""
+    now = machine.stock.add(add, prefix=prefix) if add else machine.stock.look()
+    low = " It is running low." if now.is_low else ""
+    facts = {"prefix": now.prefix, "next": now.next_number, "left": now.left}
+    machine.tell(facts, f"{now.left} papers are left.{low}")
+
+
+def _card_options(command: Any) -> Any:
+    for option in (
+        click.argument("device_id", type=click.UUID),
+        click.option("--reader", help="A PC/SC reader's name; the first one, if not."),
+        click.option(
+            "--printer",
+            type=click.Path(path_type=Path),
+            help="An ESC/POS printer's device, such as /dev/usb/lp0.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+@dispenserctl.command()
+@_card_options
+@click.option("--answer", "answers", multiple=True, help="Typed for the person.")
+@click.option(
+    "--card-file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="A card in software, in this file. Needs --virtual.",
+)
+@click.option("--virtual", is_flag=True, help="Yes, a card in software is meant.")
+@click.pass_obj
+def present(
+    machine: Machine,
+    device_id: UUID,
+    reader: str | None,
+    printer: Path | None,
+    answers: tuple[str, ...],
+    card_file: Path | None,
+    *,
+    virtual: bool,
+) -> None:
+    """Serve one card, and end."""
+    if card_file is not None and not virtual:
+        raise click.UsageError("--card-file is a card in software: say --virtual, too.")
+    keyboard = AnswersKeyboard(answers) if answers else LineKeyboard(sys.stdin)
+    station = machine.station(device_id, keyboard=keyboard, printer=printer)
+    _tell_doubts(station)
+    with _card(reader, card_file) as card:
+        visit = station.present(card)
+    machine.tell_visit(visit)
+    sys.exit(EXIT_CODES[visit.state])
+
+
+@dispenserctl.command()
+@_card_options
+@click.pass_obj
+def run(
+    machine: Machine, device_id: UUID, reader: str | None, printer: Path | None
+) -> None:
+    """Serve one card after the other, until it is stopped."""
+    keyboard = LineKeyboard(sys.stdin)
+    station = machine.station(device_id, keyboard=keyboard, printer=printer)
+    while True:
+        _tell_doubts(station)
+        with _card(reader, None) as card:
+            machine.tell_visit(station.present(card))
+
+
+@dispenserctl.command()
+@click.pass_obj
+def jobs(machine: Machine) -> None:
+    """List the jobs whose end the ledger may not know."""
+    for job in machine.outbox.jobs():
+        facts = {"job_id": job.job_id, "stage": job.stage, "serial": job.serial}
+        machine.tell(facts, f"{job.job_id}  {job.stage}  {job.serial or ''}")
+
+
+@dispenserctl.command()
+@click.argument("device_id", type=click.UUID)
+@click.argument("job_id", type=click.UUID)
+@click.option("--printed/--not-printed", required=True, help="What a person has found.")
+@click.pass_obj
+def resolve(machine: Machine, device_id: UUID, job_id: UUID, *, printed: bool) -> None:
+    """Say what became of a job that is in doubt, after looking at the printer."""
+    station = machine.station(device_id, keyboard=AnswersKeyboard(()), printer=None)
+    known = station.resolve(job_id, printed=printed)
+    machine.tell({"reported": known}, "Reported." if known else "Kept, to be reported.")
+
+
+@contextmanager
+def _card(reader: str | None, card_file: Path | None) -> Iterator[TicketCard]:
+    """Wait for a card in the reader, or open the card in software."""
+    if card_file is not None:
+        card = VirtualCard.load(card_file)
+        with InProcessTransport(card.transmit, power_on=card.power_on) as lying:
+            yield TicketCard(Picc(lying))
+        return
+    name = reader or next(iter(reader_names()), None)
+    if name is None:
+        raise click.ClickException("This machine has no card reader.")
+    transport = wait_for_card(name)
+    if transport is None:
+        raise click.ClickException(f"No card was laid on {name}.")
+    with transport:
+        yield TicketCard(Picc(transport))
+
+
+def _tell_doubts(station: Station) -> None:
+    """Settle what an earlier end left; what a person must look at is said aloud."""
+    for job in station.recover():
+        click.echo(
+            f"Job {job.job_id} ({job.stage}, {job.serial}) needs somebody to look: see"
+            " `dispenserctl resolve`.",
+            err=True,
+        )
+
+
+def main() -> None:
+    """Run `dispenserctl`."""
+    try:
+        dispenserctl(prog_name="dispenserctl")
+    except _SAID_IN_A_SENTENCE as error:
+        code = getattr(error, "code", "incomplete")
+        click.echo(f"{error} ({code})", err=True)
+        sys.exit(ERROR)
+
+
+if __name__ == "__main__":
+    main()
