@@ -201,7 +201,8 @@ def _text(text: str) -> str:
 
 
 def _drawable(letter: str) -> bool:
-    return ord(letter) in getFont(REGULAR).face.charToGlyph
+    font = getFont(REGULAR)
+    return isinstance(font, TTFont) and ord(letter) in font.face.charToGlyph
 
 
 @cache
