@@ -30,7 +30,10 @@ _SPAWN = get_context("spawn")
 
 
 class CrewFailed(Exception):
-    """A process of the crew died; what it said stands on standard error."""
+    """A process of the crew died."""
+
+    def __init__(self) -> None:
+        super().__init__("A process that makes the load died; its traceback is above.")
 
 
 @dataclass(frozen=True, slots=True)
