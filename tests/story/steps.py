@@ -240,7 +240,7 @@ def dispense(world: World, tell: Tell) -> None:
         " [green]Dispensed[/green]."
     )
     for path in papers:
-        tell(f"[dim]{path}[/dim]")
+        tell(f"[dim]{path.relative_to(world.folder)}[/dim]")
     with world.laid(card) as laid:
         laid.find()
         reading = world.reader_of(world.machine("dispenser", "dispenser")).present(laid)

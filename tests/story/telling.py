@@ -9,10 +9,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
-from rich.console import Console
+from rich.console import Console, RenderableType
+from rich.padding import Padding
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
+from rich.text import Text
 
 WIDTH = 96
+INDENT = 3
 
 
 class Tell(Protocol):
@@ -60,8 +63,8 @@ class Teller:
         self.doing(title)
         self._both(f"\n[bold]{number}. {title}[/bold]")
         began = time.monotonic()
-        yield lambda line: self._both(f"   {line}")
-        self._both(f"   [dim]{time.monotonic() - began:.1f} s[/dim]")
+        yield self._indented
+        self._indented(f"[dim]{time.monotonic() - began:.1f} s[/dim]")
         self._progress.advance(self._task)
 
     def say(self, line: str) -> None:
@@ -71,6 +74,9 @@ class Teller:
         """Write what was told as a picture of a terminal."""
         self._kept.save_svg(str(path), title="make demo")
 
-    def _both(self, line: str) -> None:
-        self._progress.console.print(line)
-        self._kept.print(line)
+    def _indented(self, line: str) -> None:
+        self._both(Padding(Text.from_markup(line), (0, 0, 0, INDENT)))
+
+    def _both(self, told: RenderableType) -> None:
+        self._progress.console.print(told)
+        self._kept.print(told)
