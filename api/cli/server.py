@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from api.app import describe
+from api.cli.parent import end_with_parent
 from api.cli.serve import serve as run
 from ledger.settings import PORT_MAX, Settings
 
@@ -25,9 +26,18 @@ from ledger.settings import PORT_MAX, Settings
     type=click.Path(dir_okay=False, path_type=Path),
     help="Write the port here once the server is ready.",
 )
-def serve(host: str | None, port: int | None, port_file: Path | None) -> None:
+@click.option(
+    "--with-parent",
+    is_flag=True,
+    help="End when standard input is closed: for programs that start this one.",
+)
+def serve(
+    host: str | None, port: int | None, port_file: Path | None, *, with_parent: bool
+) -> None:
     """Serve the API until a signal says stop."""
     settings = Settings.load()
+    if with_parent:
+        end_with_parent()
     if host is not None:
         settings = replace(settings, host=host)
     if port is not None:

@@ -42,8 +42,9 @@ class Server:
         port_file.unlink(missing_ok=True)
         self._said = (self.home / "serve.log").open("wb")
         self._process = subprocess.Popen(
-            [*PROGRAM, "serve", "--port", "0", "--port-file", str(port_file)],
+            [*PROGRAM, *SERVE, "--port-file", str(port_file)],
             env=self.environ,
+            stdin=subprocess.PIPE,  # Killed in whatever way, we take the server along.
             stdout=self._said,
             stderr=subprocess.STDOUT,
         )
@@ -60,6 +61,8 @@ class Server:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
+        if process is not None and process.stdin is not None:
+            process.stdin.close()
         self._said.close()
 
     def ctl(self, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -88,3 +91,4 @@ class Server:
 
 
 PROGRAM = (sys.executable, "-m", "api.cli")
+SERVE = ("serve", "--with-parent", "--port", "0")
