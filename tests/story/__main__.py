@@ -6,12 +6,15 @@ moment leaves nothing that the next one trips over.
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 import time
 from pathlib import Path
 
 import click
+import psycopg
+from psycopg import sql
 
 from tests.story import steps
 from tests.story.field import best_field
@@ -20,6 +23,7 @@ from tests.story.telling import Teller
 from tests.story.world import World, open_world
 
 FOLDER = Path(".demo")
+SCHEMA = "eticket_demo"
 FAILED = 1
 
 
@@ -43,7 +47,7 @@ def main(number: int | None, folder: Path, picture: Path | None) -> None:
         try:
             with (
                 best_field() as field,
-                open_world(folder.resolve(), field=field) as world,
+                open_world(folder.resolve(), field=field, **_database()) as world,
             ):
                 _tell(teller, world, told)
         except ServerFailed as failed:
@@ -80,6 +84,17 @@ def _say_where(teller: Teller, folder: Path) -> None:
         if (folder / name).exists():
             teller.say(f"  {name:<34} {what}")
     teller.say("Next: README.md, docs/architecture.md; `make serve`; `make test`.")
+
+
+def _database() -> dict[str, str]:
+    """With a server of one's own, the demo has a schema to itself, made anew."""
+    url = os.environ.get("LEDGER_DATABASE_URL")
+    if not url:
+        return {}
+    with psycopg.connect(url, autocommit=True) as connection:
+        name = sql.Identifier(SCHEMA)
+        connection.execute(sql.SQL("DROP SCHEMA IF EXISTS {} CASCADE").format(name))
+    return {"LEDGER_SCHEMA": SCHEMA}
 
 
 def _clear(folder: Path) -> None:
