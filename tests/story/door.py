@@ -17,8 +17,8 @@ class Refused(Exception):
     def __init__(self, status: int, problem: dict[str, Any]) -> None:
         super().__init__(f"{status} {problem.get('code')}: {problem.get('detail')}")
         self.status = status
-        self.code = problem.get("code")
-        self.detail = problem.get("detail")
+        self.code = str(problem.get("code"))
+        self.detail = str(problem.get("detail"))
         self.problem = problem
 
 
