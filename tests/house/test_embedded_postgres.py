@@ -1,6 +1,7 @@
 """The embedded server: shared while used, gone afterwards, whole after any crash."""
 
 import os
+import select
 import shutil
 import signal
 import stat
@@ -141,6 +142,16 @@ def test_a_user_killed_at_any_moment_of_the_first_start_does_no_harm(folder, aft
     assert found[0] >= said.count(b"added")
 
 
+def kill(pid: int) -> None:
+    """Kill a process that is not our child, and wait until it is gone."""
+    gone = os.pidfd_open(pid)
+    try:
+        os.kill(pid, signal.SIGKILL)
+        assert select.select([gone], [], [], 10)[0]
+    finally:
+        os.close(gone)
+
+
 @pytest.mark.parametrize("victim", ["keeper", "server"])
 def test_a_killed_keeper_or_server_is_replaced_and_nothing_is_lost(folder, victim):
     each = user(folder)
@@ -150,7 +161,7 @@ def test_a_killed_keeper_or_server_is_replaced_and_nothing_is_lost(folder, victi
         pid = server_pid(server)
     if victim == "keeper":
         pid = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
-    os.kill(pid, signal.SIGKILL)
+    kill(pid)
     each.kill()
     each.communicate()
     with EmbeddedPostgres(folder) as server:
