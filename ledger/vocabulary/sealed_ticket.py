@@ -120,7 +120,6 @@ class TicketClaims:
         if not isinstance(fields, dict) or set(fields) != set(range(1, 10)):
             raise SealBroken("malformed", "The ticket's claims are not of this form.")
         try:
-            check = fields[9] and HolderCheck(Question(fields[9][0]), fields[9][1])
             for key, kind in _TYPES.items():
                 if type(fields[key]) is not kind:
                     raise TypeError(key)
@@ -128,17 +127,25 @@ class TicketClaims:
                 ticket_id=UUID(bytes=fields[1]),
                 epoch=fields[2],
                 offering_id=UUID(bytes=fields[3]),
-                kind=_KINDS[fields[4]],
+                kind=dict(enumerate(_KINDS))[fields[4]],
                 right=fields[5],
                 not_before=datetime.fromtimestamp(fields[6], UTC),
                 not_after=datetime.fromtimestamp(fields[7], UTC),
                 uses=fields[8],
-                check=check,
+                check=_check(fields[9]),
             )
-        except (TypeError, ValueError, IndexError, OverflowError, OSError):
+        except (TypeError, ValueError, LookupError, OverflowError, OSError):
             raise SealBroken(
                 "malformed", "The ticket's claims are not of this form."
             ) from None
+
+
+def _check(field: Any) -> HolderCheck | None:
+    if field is None:
+        return None
+    if not (isinstance(field, list) and [type(part) for part in field] == [int, bytes]):
+        raise TypeError("check")
+    return HolderCheck(Question(field[0]), field[1])
 
 
 _TYPES = {1: bytes, 2: int, 3: bytes, 4: int, 5: str, 6: int, 7: int, 8: int}
@@ -214,7 +221,8 @@ def verify(
     protected, unprotected, payload, signature = _structure(signed, 4)
     if _strict(protected) != {_ALG: _ED25519} or set(unprotected) != {_KID}:
         raise SealBroken("counterfeit", "The ticket is not signed as it should be.")
-    key = keys.get(unprotected[_KID])
+    kid = unprotected[_KID]
+    key = keys.get(kid) if isinstance(kid, bytes) else None
     if key is None:
         raise SealBroken("counterfeit", "The ticket was signed by an unknown issuer.")
     try:
