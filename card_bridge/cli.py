@@ -37,6 +37,7 @@ from card_bridge.transport.pcsc import (
     wait_for_card,
 )
 from card_bridge.virtual import VirtualCard
+from card_bridge.virtual.store import CardFileDamaged
 from ledger.vocabulary.device_keys import open_bundle
 from ledger.vocabulary.medium_record import MalformedRecord
 from ledger.vocabulary.sealed_ticket import SealBroken
@@ -44,6 +45,7 @@ from ledger.vocabulary.sealed_ticket import SealBroken
 FAILED = 1
 _SAID_IN_A_SENTENCE = (
     CardError,
+    CardFileDamaged,
     JournalDamaged,
     KeysError,
     LedgerRefusal,

@@ -262,16 +262,19 @@ class HttpGateway:
             said = json.loads(answer.data[:ANSWER_MAX]) if answer.data else {}
         except (urllib3.exceptions.HTTPError, ValueError):
             raise LedgerUnreachable from None
-        if answer.status >= 500:
+        # What is neither done nor refused, or not ours in form, says nothing of either.
+        if not 200 <= answer.status < 500 or not isinstance(said, dict):
             raise LedgerUnreachable
-        if answer.status >= 400:
+        if answer.status >= 300 and "code" not in said:
+            raise LedgerUnreachable
+        if answer.status >= 300:
             raise LedgerRefusal(
-                said.get("code", "unknown"),
+                str(said["code"]),
                 said.get("detail", "The ledger refused without a reason."),
                 status=answer.status,
                 because=said.get("because", ()),
             )
-        return dict(said)
+        return said
 
 
 def _write(answer: Json) -> MediumWrite:
