@@ -64,10 +64,6 @@ CREATE TABLE freshness_tickets (
 );
 
 -- wallet: a ticket as its owner sees it.
-CREATE TABLE wallet_offerings (
-    offering_id uuid PRIMARY KEY,
-    title text NOT NULL
-);
 CREATE TABLE wallet (
     ticket_id uuid PRIMARY KEY,
     offering_id uuid NOT NULL,
@@ -128,7 +124,6 @@ DROP TABLE accounts;
 DROP TABLE notices_tickets;
 DROP TABLE notices;
 DROP TABLE wallet;
-DROP TABLE wallet_offerings;
 DROP TABLE freshness_tickets;
 DROP TABLE freshness_slots;
 DROP TABLE freshness_media;

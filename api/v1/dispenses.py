@@ -185,7 +185,7 @@ def _printed(allowed: dispensing.Print, origin: str) -> dict[str, Any]:
     return {
         "serial": allowed.serial,
         "code": allowed.code,
-        "title": allowed.title,
+        "title": allowed.ticket.title,
         "right": ticket.right,
         "not_before": ticket.not_before,
         "not_after": ticket.not_after,

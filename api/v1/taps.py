@@ -113,9 +113,8 @@ def _about(
     ledger: Ledger, ticket_id: UUID, known: WalletTicket | None
 ) -> dict[str, Any]:
     ticket = known or ledger.ticket(ticket_id)
-    title = known.title if known else ledger.offering(ticket.offering_id).title
     return {
-        "title": title,
+        "title": ticket.title,
         "right": ticket.right,
         "kind": ticket.kind,
         "question": ticket.question,

@@ -102,7 +102,7 @@ def blueprint(
     def look_at(ticket_id: UUID) -> Any:
         """Tell a ticket as it is now."""
         ticket = readable(ledger, ticket_id)
-        return _told(ticket, ledger.offering(ticket.offering_id).title)
+        return _told(ticket)
 
     @routes.get("/<uuid:ticket_id>/history", gives=HistoryOut)
     def history(ticket_id: UUID) -> Any:
@@ -171,12 +171,11 @@ def readable(ledger: Ledger, ticket_id: UUID) -> ETicket:
     raise TicketUnknown
 
 
-def _told(ticket: ETicket, title: str) -> dict[str, Any]:
+def _told(ticket: ETicket) -> dict[str, Any]:
     free = ticket.lock.kind == LockKind.NONE
     return {
         **vars(ticket),
         "ticket_id": ticket.id,
-        "title": title,
         "lock": None if free else ticket.lock,
         "form": {
             "kind": ticket.form.kind.lower(),

@@ -12,7 +12,6 @@ from eventsourcing.dispatch import singledispatchmethod
 from eventsourcing.persistence import Tracking
 
 from ledger.aggregates.e_ticket import ETicket, FormKind, Life, LockKind
-from ledger.aggregates.offering import Offering
 from ledger.projections.base import Projection, View
 
 
@@ -62,10 +61,10 @@ class WalletTicket:
 
 
 class WalletView(View):
-    """The tables `wallet` and `wallet_offerings`."""
+    """The table `wallet`: one row a ticket."""
 
     name = "wallet"
-    tables = ("wallet", "wallet_offerings")
+    tables = ("wallet",)
 
     def of_owner(self, owner_id: UUID) -> Sequence[WalletTicket]:
         """Return what a party owns, used or not, the newest validity last."""
@@ -153,21 +152,11 @@ _ELECTRONIC = (str(FormKind.ELECTRONIC), None, None, None)
 
 
 class Wallet(Projection[WalletView]):
-    """Follows tickets, and the titles of what they are for."""
+    """Follows tickets."""
 
     @singledispatchmethod
     def process_event(self, domain_event: Any, tracking: Tracking) -> None:
         self.view.change(tracking)
-
-    @process_event.register
-    def _(self, domain_event: Offering.Opened, tracking: Tracking) -> None:
-        self.view.change(
-            tracking,
-            (
-                "INSERT INTO wallet_offerings (offering_id, title) VALUES (%s, %s)",
-                (domain_event.originator_id, domain_event.title),
-            ),
-        )
 
     @process_event.register
     def _(self, domain_event: ETicket.Issued, tracking: Tracking) -> None:
@@ -176,13 +165,12 @@ class Wallet(Projection[WalletView]):
             (
                 "INSERT INTO wallet (ticket_id, offering_id, title, issuer_id, kind,"
                 " says, owner_id, epoch, life, form_kind, uses_limit, redeemed,"
-                " not_before, not_after, question, version) VALUES (%s, %s,"
-                " (SELECT title FROM wallet_offerings WHERE offering_id = %s),"
+                " not_before, not_after, question, version) VALUES (%s, %s, %s,"
                 " %s, %s, %s, %s, 1, %s, %s, %s, 0, %s, %s, %s, 1)",
                 (
                     domain_event.originator_id,
                     domain_event.offering_id,
-                    domain_event.offering_id,
+                    domain_event.title,
                     domain_event.issuer_id,
                     domain_event.kind,
                     domain_event.right,

@@ -99,7 +99,6 @@ class Print:
 
     serial: str
     code: str
-    title: str
     ticket: ETicket
     position: int
 
@@ -131,8 +130,7 @@ def mark(
     media.settle(ledger, cards, medium, write_id=write_id, proof=proof, at=at)
     sheets = _numbered(ledger, serial=serial, ticket_id=ticket_id, job_id=job_id, at=at)
     position = ledger.record(ticket, medium, *sheets, cause=cause)
-    title = ledger.offering(ticket.offering_id).title
-    return Print(serial, secrets.print_code(serial), title, ticket, position)
+    return Print(serial, secrets.print_code(serial), ticket, position)
 
 
 def _numbered(

@@ -54,7 +54,7 @@ def look_at(
     state = _state(events, offered, at)
     return GiftOfferNow(
         offer_id=offer_id,
-        title=ledger.offering(ticket.offering_id).title,
+        title=ticket.title,
         right=ticket.right,
         terms_hash=ticket.terms_hash if state == "open" else offered.terms_hash,
         until=offered.until,

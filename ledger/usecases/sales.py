@@ -122,6 +122,7 @@ def pay(
         issuer_id=offering.issuer_id,
         owner_id=by,
         kind=offering.kind,
+        title=offering.title,
         right=order.place,
         not_before=offering.valid_from,
         not_after=offering.valid_until,

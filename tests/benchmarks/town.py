@@ -183,6 +183,7 @@ def _ticket(
         issuer_id=offering.issuer_id,
         owner_id=holder,
         kind=offering.kind,
+        title=offering.title,
         right=right,
         not_before=offering.valid_from,
         not_after=offering.valid_until,

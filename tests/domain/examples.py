@@ -27,6 +27,7 @@ def a_ticket(**given: Any) -> ETicket:
         "issuer_id": ISSUER,
         "owner_id": ALICE,
         "kind": "admission",
+        "title": "The Tempest",
         "right": "Row 4 Seat 12",
         "not_before": NOON - HOUR,
         "not_after": NOON + 100 * HOUR,

@@ -60,6 +60,7 @@ class ETicket(Recorded):
         issuer_id: UUID,
         owner_id: UUID,
         kind: Kind,
+        title: str,
         right: str,
         not_before: datetime,
         not_after: datetime,
@@ -81,6 +82,7 @@ class ETicket(Recorded):
             issuer_id=issuer_id,
             owner_id=owner_id,
             kind=kind,
+            title=title,
             right=right,
             not_before=not_before,
             not_after=not_after,
@@ -99,6 +101,7 @@ class ETicket(Recorded):
         issuer_id: UUID
         owner_id: UUID
         kind: Kind
+        title: str
         right: str
         not_before: datetime
         not_after: datetime
@@ -116,6 +119,7 @@ class ETicket(Recorded):
         issuer_id: UUID,
         owner_id: UUID,
         kind: Kind,
+        title: str,
         right: str,
         not_before: datetime,
         not_after: datetime,
@@ -130,6 +134,7 @@ class ETicket(Recorded):
         self.issuer_id = issuer_id
         self.owner_id = owner_id
         self.kind = kind
+        self.title = title
         self.right = right
         self.not_before = not_before
         self.not_after = not_after
