@@ -33,12 +33,14 @@ from card_bridge.transport.pcsc import (
     wait_for_card,
 )
 from card_bridge.virtual import VirtualCard
+from card_bridge.virtual.store import CardFileDamaged
+from dispenser.alone import alone
 from dispenser.hardware import escpos, pdf
 from dispenser.hardware.display import TerminalDisplay
 from dispenser.hardware.keyboard import AnswersKeyboard, Keyboard, LineKeyboard
 from dispenser.hardware.printer import DevicePrinter, FilePrinter, Printer, Printers
 from dispenser.machine import State
-from dispenser.outbox import Outbox, OutboxDamaged
+from dispenser.outbox import Outbox, OutboxDamaged, Stage
 from dispenser.station import NotDispensed, Station, Visit
 from dispenser.stock import PaperStock, StockError
 from ledger.vocabulary.sealed_ticket import SealBroken
@@ -47,6 +49,7 @@ ERROR, REFUSED, IN_DOUBT = 1, 2, 3
 EXIT_CODES = {State.DONE: 0, State.REFUSED: REFUSED, State.IN_DOUBT: IN_DOUBT}
 _SAID_IN_A_SENTENCE = (
     CardError,
+    CardFileDamaged,
     KeysError,
     LedgerRefusal,
     LedgerUnreachable,
@@ -102,6 +105,15 @@ class Machine:
     def station(
         self, device_id: UUID, *, keyboard: Keyboard, printer: Path | None
     ) -> Station:
+        """Take the machine in hand, until this program ends: two would print twice."""
+        try:
+            click.get_current_context().with_resource(
+                alone(self.home / "machine.lock", wait=False)
+            )
+        except BlockingIOError:
+            raise click.ClickException(
+                "Another program is running this machine."
+            ) from None
         gateway = self.gateway()
         bundle = KeyBundle.fetch(gateway, device_id=device_id, key=self.key)
         display = TerminalDisplay(Console(stderr=True), name="Ticket dispenser")
@@ -281,17 +293,23 @@ def _card(reader: str | None, card_file: Path | None) -> Iterator[TicketCard]:
 def _tell_doubts(station: Station) -> None:
     """Settle what an earlier end left; what a person must look at is said aloud."""
     for job in station.recover():
-        click.echo(
-            f"Job {job.job_id} ({job.stage}, {job.serial}) needs somebody to look: see"
-            " `dispenserctl resolve`.",
-            err=True,
+        wanted = (
+            "needs somebody to look: see `dispenserctl resolve`"
+            if job.stage == Stage.PRINTING
+            else "is kept, to be reported to the ledger"
         )
+        click.echo(f"Job {job.job_id} ({job.stage}, {job.serial}) {wanted}.", err=True)
 
 
 def main() -> None:
     """Run `dispenserctl`."""
     try:
-        dispenserctl(prog_name="dispenserctl")
+        dispenserctl(prog_name="dispenserctl", standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(ERROR)  # And not click's own 2, which says "refused" here.
+    except click.Abort:
+        sys.exit(ERROR)
     except _SAID_IN_A_SENTENCE as error:
         code = getattr(error, "code", "incomplete")
         click.echo(f"{error} ({code})", err=True)

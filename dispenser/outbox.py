@@ -12,6 +12,7 @@ import os
 import secrets
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
+from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Self
@@ -33,6 +34,19 @@ class Job:
     serial: str | None = None
     reason: str | None = None
     printed_at: str | None = None
+
+    def __post_init__(self) -> None:
+        """Raise TypeError or ValueError for what cannot be told to the ledger."""
+        told = (self.serial, self.reason, self.printed_at)
+        if not all(text is None or isinstance(text, str) for text in told):
+            raise TypeError("what is told of a job is text")
+        if not all(isinstance(name, str) for name in (self.job_id, self.ticket_id)):
+            raise TypeError("a job and its ticket have names")
+        UUID(self.job_id), UUID(self.ticket_id)
+        if self.stage in (Stage.PRINTING, Stage.PRINTED) and not self.serial:
+            raise ValueError("a paper has a serial")
+        if self.stage == Stage.PRINTED:
+            datetime.fromisoformat(self.printed_at or "")
 
     @property
     def ids(self) -> tuple[UUID, UUID]:

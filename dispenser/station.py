@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
@@ -31,7 +30,13 @@ from card_bridge.protocol.status import CardError
 from card_bridge.reader import CardReader, Presented
 from dispenser.hardware.display import Display
 from dispenser.hardware.keyboard import Keyboard
-from dispenser.hardware.printer import Printer, PrinterFault, PrintUnknown, TicketPaper
+from dispenser.hardware.printer import (
+    Printer,
+    PrinterFault,
+    PrintUnknown,
+    TicketPaper,
+    printable,
+)
 from dispenser.machine import ENDS, Happening, Motion, State, after
 from dispenser.outbox import Job, Outbox, Stage
 from dispenser.stock import PaperStock, StockError
@@ -40,6 +45,7 @@ from ledger.vocabulary.medium_record import MalformedRecord, SlotEntry
 from ledger.vocabulary.sealed_ticket import SealBroken, TicketClaims
 
 TRIES_MAX = 3
+CONFLICT = 409
 Clock = Callable[[], datetime]
 
 
@@ -139,7 +145,10 @@ class Station:
             happening = self._do(motion, visit)
 
     def recover(self) -> list[Job]:
-        """Settle what a crash left, and return the jobs that a person must look at."""
+        """Settle what a crash left; return what is open still.
+
+        A job that stands at PRINTING waits for a person, any other for the ledger.
+        """
         return [job for job in self._outbox.jobs() if not self._settled(job)]
 
     def resolve(self, job_id: UUID, *, printed: bool) -> bool:
@@ -285,6 +294,8 @@ class Station:
         assert visit.job is not None
         visit.job = visit.job.at(Stage.NOT_PRINTED, reason=visit.says)
         self._outbox.note(visit.job)
+        # Whether the card took its mark, the ledger reads off it at its next tap.
+        self._journal.settle(visit.card.uid)
         self._settled(visit.job)
         return Happening.DID
 
@@ -302,15 +313,21 @@ class Station:
                     device_time=datetime.fromisoformat(job.printed_at or ""),
                 )
             else:
-                # A lease that ran out by itself is over as well: nothing to call off.
-                with suppress(LedgerRefusal):
-                    self._gateway.abort_dispense(
-                        ticket_id, job_id, reason=job.reason or "the machine stopped"
-                    )
+                self._call_off(job)
         except (LedgerRefusal, LedgerUnreachable):
             return False
         self._outbox.close(job)
         return True
+
+    def _call_off(self, job: Job) -> None:
+        ticket_id, job_id = job.ids
+        reason = printable(job.reason or "the machine stopped", can=bool)
+        try:
+            self._gateway.abort_dispense(ticket_id, job_id, reason=reason)
+        except LedgerRefusal as refusal:
+            # A lease that ran out by itself is over as well: nothing to call off.
+            if refusal.status != CONFLICT:
+                raise
 
     def _asked_which(self, usable: list[SlotNow]) -> SlotNow:
         self._display.show(

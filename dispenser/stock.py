@@ -7,12 +7,18 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import secrets
-from dataclasses import asdict, dataclass
+from contextlib import AbstractContextManager
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+
+from dispenser.alone import alone
 
 LOW = 20
 PAPERS_MAX = 100_000
+# So that six digits more make a serial that the ledger takes.
+PREFIX = re.compile(r"[A-Z0-9][A-Z0-9-]{0,15}", re.ASCII)
 
 
 class StockError(Exception):
@@ -26,6 +32,14 @@ class Stock:
     prefix: str
     next_number: int
     left: int
+
+    def __post_init__(self) -> None:
+        """Raise TypeError for what no stock can be."""
+        counts = (self.next_number, self.left)
+        if not isinstance(self.prefix, str) or not PREFIX.fullmatch(self.prefix):
+            raise TypeError("a prefix has capital letters, digits and hyphens")
+        if not all(type(count) is int and count >= 0 for count in counts):
+            raise TypeError("numbers and papers are counted from zero")
 
     @property
     def is_low(self) -> bool:
@@ -54,6 +68,10 @@ class PaperStock:
 
     def take(self) -> str:
         """Spend the next number and return its serial; it is on disk by then."""
+        with self._alone():
+            return self._taken()
+
+    def _taken(self) -> str:
         self.require()
         stock = self.look()
         serial = f"{stock.prefix}-{stock.next_number:06d}"
@@ -64,14 +82,23 @@ class PaperStock:
         """Put papers in; the prefix of a machine's serials is set the first time."""
         if not 0 < papers <= PAPERS_MAX:
             raise StockError(f"1 to {PAPERS_MAX} papers can be put in at once.")
-        try:
-            stock = self.look()
-        except StockError:
-            if self._path.exists():
-                raise
-            stock = Stock(prefix, 1, 0)
-        self._keep(Stock(stock.prefix, stock.next_number, stock.left + papers))
-        return self.look()
+        if not PREFIX.fullmatch(prefix):
+            raise StockError(
+                "A prefix has 1 to 16 capital letters, digits and hyphens."
+            )
+        with self._alone():
+            try:
+                stock = self.look()
+            except StockError:
+                if self._path.exists():
+                    raise
+                stock = Stock(prefix, 1, 0)
+            self._keep(replace(stock, left=stock.left + papers))
+            return self.look()
+
+    def _alone(self) -> AbstractContextManager[None]:
+        """Paper is put in by one program while another prints on it."""
+        return alone(self._path.with_suffix(".lock"), wait=True)
 
     def _keep(self, stock: Stock) -> None:
         self._path.parent.mkdir(parents=True, exist_ok=True)
@@ -81,3 +108,8 @@ class PaperStock:
             file.flush()
             os.fsync(file.fileno())
         draft.replace(self._path)
+        handle = os.open(self._path.parent, os.O_RDONLY)
+        try:
+            os.fsync(handle)  # The new name, too: an old one would repeat a serial.
+        finally:
+            os.close(handle)

@@ -21,7 +21,10 @@ class LineKeyboard:
 
     def line(self) -> str | None:
         typed = self._stream.readline(LINE_MAX)
-        return typed.strip() or None if typed else None
+        rest = typed
+        while len(rest) == LINE_MAX and not rest.endswith("\n"):
+            rest = self._stream.readline(LINE_MAX)  # No further answer: the same one.
+        return typed.strip() or None
 
 
 class AnswersKeyboard:

@@ -1,0 +1,1 @@
+"""The dispenser: alone where it can be, else against the real ledger."""
