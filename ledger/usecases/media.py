@@ -549,10 +549,12 @@ def _changes_to_load(
     ]
     loaded = []
     for ticket_id in dict.fromkeys(load):
+        ticket = tickets.setdefault(ticket_id, ledger.ticket(ticket_id))
+        if ticket.form.medium_uid == medium.uid:
+            continue  # It is here: asked again by who never heard the answer.
         if not free:
             raise NoFreeSlot
         slot = free.pop(0)
-        ticket = tickets.setdefault(ticket_id, ledger.ticket(ticket_id))
         ticket.prepare_write(
             write_id=write_id,
             medium_uid=medium.uid,
