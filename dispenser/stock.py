@@ -36,7 +36,7 @@ class Stock:
     def __post_init__(self) -> None:
         """Raise TypeError for what no stock can be."""
         counts = (self.next_number, self.left)
-        if not isinstance(self.prefix, str) or not PREFIX.fullmatch(self.prefix):
+        if not PREFIX.fullmatch(self.prefix):
             raise TypeError("a prefix has capital letters, digits and hyphens")
         if not all(type(count) is int and count >= 0 for count in counts):
             raise TypeError("numbers and papers are counted from zero")
