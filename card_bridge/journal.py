@@ -52,7 +52,7 @@ class Journal:
             return _read(json.loads(path.read_text()))
         except FileNotFoundError:
             return None
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
             raise JournalDamaged(f"The journal {path} cannot be read.") from None
 
     def settle(self, uid: bytes) -> None:

@@ -48,6 +48,11 @@ class CardReader:
         self._bundle = bundle
         self.keys = LocalKeys(bundle)
 
+    @property
+    def origin(self) -> str:
+        """The log whose tickets are accepted here."""
+        return self._bundle.origin
+
     def present(self, card: TicketCard) -> Presented:
         """Read a card and ask the ledger what it is.
 
@@ -71,14 +76,12 @@ class CardReader:
         entry = presented.reading.entries()[slot.slot]
         body = card.read_body(slot.slot)
         context = Recording(
-            self._bundle.origin, body.ticket_id, entry.epoch, card.uid, slot.slot
+            self.origin, body.ticket_id, entry.epoch, card.uid, slot.slot
         )
         signed = unseal(
             body.sealed, key=self.keys.record_key(card.uid), context=context
         )
-        claims = verify(
-            signed, keys=self._bundle.issuer_keys, origin=self._bundle.origin
-        )
+        claims = verify(signed, keys=self._bundle.issuer_keys, origin=self.origin)
         ref = claims.ticket_id.bytes[:REF_LENGTH]
         if (
             not hmac.compare_digest(ref, entry.ticket_ref)

@@ -59,7 +59,10 @@ class WrongCard(Exception):
 
 
 def personalise(card: TicketCard, keys: CardKeys) -> None:
-    """Bring a blank, half-made or finished card to the finished state."""
+    """Bring a blank, half-made or finished card to the finished state.
+
+    Raises `WrongCard`, `UidMismatch` or `CardError`.
+    """
     picc = card.picc
     try:
         picc.select_application(APPLICATION_ID)
@@ -82,6 +85,7 @@ def personalise(card: TicketCard, keys: CardKeys) -> None:
         raise WrongCard("The card belongs to another system: its key is set.") from (
             failed
         )
+    card.confirm_uid()  # The keys are this UID's own, and soon there is no way back.
     _make_files(card, keys)
     _change_keys(card, keys)
 

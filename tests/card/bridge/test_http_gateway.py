@@ -1,0 +1,176 @@
+"""The line to the ledger: refused, silent, broken, or asked twice where that is safe.
+
+Planted and caught: every call repeated; a redirection taken for done; a bearer token
+sent on to where a redirection points.
+"""
+
+import json
+import socket
+from uuid import UUID
+
+import pytest
+from werkzeug.wrappers import Request, Response
+
+from card_bridge.gateway import LedgerRefusal, LedgerUnreachable, Outcome
+from card_bridge.http_gateway import TRIES_MAX, HttpGateway
+from card_bridge.profile.card import CardReading
+from card_bridge.protocol.transaction_mac import TransactionProof
+from ledger.vocabulary.codes import Role
+from tests.card.bridge.stage import served
+
+UID = bytes.fromhex("04112233445566")
+ID = UUID(int=1)
+READING = CardReading(UID, bytes(32), bytes(128))
+OUTCOME = Outcome(TransactionProof(1, bytes(8)))
+LEASE = {"slot": 0, "epoch": 1}
+
+SAFE_TWICE = {
+    "device_keys": lambda line: line.device_keys(ID),
+    "tap": lambda line: line.tap(READING, terminal_id=ID),
+    "settle_write": lambda line: line.settle_write(UID, ID, OUTCOME),
+    "personalisation": lambda line: line.personalisation(
+        UID, holder_id=ID, profile="p"
+    ),
+    "register_medium": lambda line: line.register_medium(
+        UID, holder_id=ID, profile="p", key_version=1
+    ),
+    "mark_dispense": lambda line: line.mark_dispense(
+        ID, ID, uid=UID, write_id=ID, outcome=OUTCOME, serial="T1"
+    ),
+    "abort_dispense": lambda line: line.abort_dispense(ID, ID, reason="paper"),
+    "redeem": lambda line: line.redeem(ID, ID, uid=UID, write_id=ID, outcome=OUTCOME),
+    "tickets": lambda line: line.tickets(),
+}
+ONCE = {
+    "begin_authentication": lambda line: line.begin_authentication(
+        UID, key_no=1, challenge=bytes(16), terminal_id=ID
+    ),
+    "finish_authentication": lambda line: line.finish_authentication(
+        UID, continuation=b"c", response=bytes(32), terminal_id=ID
+    ),
+    "prepare_write": lambda line: line.prepare_write(
+        READING, terminal_id=ID, load=[], unload=[]
+    ),
+    "start_dispense": lambda line: line.start_dispense(
+        ID, READING, answered=True, **LEASE
+    ),
+    "start_redemption": lambda line: line.start_redemption(
+        ID, READING, receipt="R", amount_minor=1, currency="EUR", **LEASE
+    ),
+}
+EVERY = SAFE_TWICE | ONCE
+
+
+class Server:
+    """Answers whatever it was told to, and keeps what it was asked."""
+
+    def __init__(self):
+        self.answers = []
+        self.asked = []
+
+    def __call__(self, environ, start):
+        request = Request(environ)
+        self.asked.append(
+            (request.method, request.path, request.headers.get("Authorization"))
+        )
+        request.get_data()
+        at = min(len(self.asked), len(self.answers)) - 1
+        status, headers, body = self.answers[at]
+        return Response(body, status=status, headers=headers)(environ, start)
+
+
+@pytest.fixture(scope="module")
+def address():
+    server = Server()
+    with served(server) as url:
+        yield server, url
+
+
+@pytest.fixture
+def server(address):
+    address[0].asked.clear()
+    return address[0]
+
+
+@pytest.fixture
+def line(address):
+    return HttpGateway(address[1], "secret", timeout_s=5)
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_a_refusal_is_told_once_with_its_code(server, line, name):
+    problem = {"code": "in_gift", "detail": "It is offered.", "because": ["x/1"]}
+    server.answers = [(409, {}, json.dumps(problem))]
+    with pytest.raises(LedgerRefusal, match=r"It is offered\.") as refused:
+        EVERY[name](line)
+    assert (refused.value.code, refused.value.status) == ("in_gift", 409)
+    assert refused.value.because == ("x/1",)
+    assert len(server.asked) == 1
+    assert server.asked[0][2] == "Bearer secret"
+
+
+NO_ANSWER = {
+    "server error": (500, {}, "{}"),
+    "problem of its own": (503, {}, '{"code": "unavailable", "detail": "Later."}'),
+    "a gateway's page": (502, {}, "<html>"),
+    "a page": (200, {}, "<html>"),
+    "a refusing page": (404, {}, "<html>"),
+    "a refusal of no form": (404, {}, "{}"),
+    "a list": (200, {}, "[]"),
+    "elsewhere": (302, {"Location": "/elsewhere"}, ""),
+    "elsewhere, in JSON": (307, {"Location": "/elsewhere"}, '{"write_id": null}'),
+}
+
+
+@pytest.mark.parametrize("answer", NO_ANSWER)
+@pytest.mark.parametrize("name", EVERY)
+def test_no_answer_is_unreachable_and_asked_again_only_where_that_is_safe(
+    server, line, name, answer
+):
+    server.answers = [NO_ANSWER[answer]]
+    with pytest.raises(LedgerUnreachable) as unreachable:
+        EVERY[name](line)
+    assert unreachable.value.code == "unreachable"
+    assert len(server.asked) == (TRIES_MAX if name in SAFE_TWICE else 1)
+    assert {path for _, path, _ in server.asked}.isdisjoint({"/elsewhere"})
+
+
+def test_what_fails_once_is_done_the_second_time(server, line):
+    server.answers = [(500, {}, ""), (200, {}, '{"tickets": []}')]
+    assert line.tickets() == []
+    assert len(server.asked) == 2
+
+
+def test_nobody_at_the_address_is_unreachable():
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    nobody = HttpGateway(f"http://127.0.0.1:{port}", "secret", timeout_s=2)
+    with pytest.raises(LedgerUnreachable):
+        nobody.tickets()
+
+
+def test_a_server_that_says_nothing_is_given_up_in_time():
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+        line = HttpGateway(f"http://127.0.0.1:{port}", "secret", timeout_s=0.05)
+        with pytest.raises(LedgerUnreachable):
+            line.tickets()
+
+
+def test_nothing_to_write_is_none(server, line):
+    server.answers = [(200, {}, '{"write_id": null}')]
+    assert ONCE["prepare_write"](line) is None
+
+
+def test_the_real_ledger_refuses_in_its_own_words(stage):
+    ada = stage.callers.person(Role.BUYER)
+    line = stage.gateway(ada)
+    assert line.tickets() == []
+    with pytest.raises(LedgerRefusal, match=r"\.$") as refused:
+        line.tap(CardReading(UID, bytes(32), bytes(128)), terminal_id=None)
+    assert (refused.value.status, refused.value.code) == (422, "malformed")
+    stranger = HttpGateway(stage.url, "no such token")
+    with pytest.raises(LedgerRefusal) as refused:
+        stranger.tickets()
+    assert (refused.value.status, refused.value.code) == (401, "unauthenticated")
