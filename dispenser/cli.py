@@ -184,7 +184,8 @@ def enrol(machine: Machine) -> None:
 @click.pass_obj
 def stock(machine: Machine, add: int | None, prefix: str) -> None:
     """Say how much paper there is, or put some in."""
-    now = machine.stock.add(add, prefix=prefix) if add else machine.stock.look()
+    tray = machine.stock
+    now = tray.look() if add is None else tray.add(add, prefix=prefix)
     low = " It is running low." if now.is_low else ""
     facts = {"prefix": now.prefix, "next": now.next_number, "left": now.left}
     machine.tell(facts, f"{now.left} papers are left.{low}")

@@ -147,11 +147,12 @@ class DevicePrinter:
     def print_ticket(self, paper: TicketPaper) -> None:
         rendered = self._render(paper)
         try:
-            file = self._device.open("wb", buffering=0)
+            # Never made: a printer that was pulled out is not a file from now on.
+            handle = os.open(self._device, os.O_WRONLY | os.O_APPEND)
         except OSError as fault:
             raise NotPrinted(_told(self._device, fault)) from fault
         rest = memoryview(rendered)
-        with file:
+        with os.fdopen(handle, "ab", buffering=0) as file:
             try:
                 while rest:
                     rest = rest[file.write(rest) :]

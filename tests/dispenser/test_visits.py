@@ -304,11 +304,21 @@ def test_a_blank_card_is_refused_in_words(theatre, machine):
 
 def test_a_copy_on_another_card_is_not_dispensed(theatre, machine):
     owner, thief = theatre.visitor(), theatre.visitor()
-    thief.card.restore(owner.card.snapshot())
+    thief.card.copy_contents_from(owner.card)
     visit = machine.serve(thief)
     assert (visit.state, visit.code) == (State.REFUSED, "clone")
     assert machine.papers() == set()
     assert machine.serve(owner).state == State.DONE
+
+
+def test_an_old_image_put_back_after_the_print_is_not_dispensed(theatre, machine):
+    visitor = theatre.visitor()
+    image = visitor.card.snapshot()
+    assert machine.serve(visitor).state == State.DONE
+    visitor.card.restore(image)
+    visit = machine.serve(visitor)
+    assert (visit.state, visit.code) == (State.REFUSED, "rollback")
+    assert len(machine.papers()) == 1
 
 
 @pytest.fixture
