@@ -7,6 +7,7 @@ any type looked up; the depth of CBOR unbounded.
 
 import dataclasses
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 import cbor2
@@ -72,7 +73,7 @@ claims_of_all_kinds = st.builds(
 
 
 def claims(**changes):
-    given_ = {
+    given_: dict[str, Any] = {
         "ticket_id": TICKET,
         "epoch": 3,
         "offering_id": UUID(int=9),
