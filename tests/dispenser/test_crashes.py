@@ -4,7 +4,8 @@ Each time the owner comes again, by way of the terminal at home if need be, unti
 is a ticket: one paper, whose serial the ledger and the card agree on.
 
 Seen to fail: a job noted after the printer moved, PRINTING called off at the next
-start, a job closed before the ledger heard of it, a number taken and given back.
+start, a job closed before the ledger heard of it, a lease that was not noted, a job
+forgotten because the machine's token had expired.
 """
 
 import itertools

@@ -3,9 +3,9 @@
 The PDF is drawn by poppler and its code read by zbar, as a scanner at the door would;
 the roll's bytes are taken apart by Epson's command reference (GS ( k, ESC t, GS V).
 
-Seen to fail: a quiet zone of one module, the title's letters sent as UTF-8, a cut
-before the code, a time in the PDF, a file written in place, a fault after the first
-byte called NotPrinted.
+Seen to fail: the code's modules turned, a time in the PDF, letters the printer lacks,
+no cut, a cut before the code, a file written in place, a fault after the first byte
+called NotPrinted, a device file made where the printer was.
 """
 
 import hashlib

@@ -1,6 +1,6 @@
 """The table of motions, walked through as a whole.
 
-Seen to fail: printing straight after the mark (AUTHORISING skipped), a second way into
+Seen to fail: printing straight after the mark (AUTHORISING skipped), a way back into
 PRINTING, UNKNOWN of the printer called off, a state that FAILED cannot leave.
 """
 

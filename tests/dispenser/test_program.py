@@ -1,7 +1,7 @@
 """`dispenserctl` as a process: exit codes, one JSON object, one sentence on an error.
 
-Seen to fail: a usage error that ended with 2, a second program that called off the
-first one's job, a traceback for a damaged card file.
+Seen to fail: a usage error that ended with 2, a doubt that ended with 2, a machine run
+by two programs, a traceback for a damaged card file.
 """
 
 import io

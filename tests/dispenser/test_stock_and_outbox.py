@@ -1,8 +1,8 @@
 """What the machine keeps on its own disk: whole or not at all, and never twice.
 
 Seen to fail: a stock kept without flushing its folder, one that is counted without a
-lock, a number given back on a failure, a job's file written in place, damage accepted
-for its JSON alone.
+lock, a number that is not spent, a job's file written in place, damage accepted because
+it is JSON.
 """
 
 import json

@@ -1,8 +1,8 @@
 """One visitor, one card, one machine: what is asked, said, leased, printed, refused.
 
-Seen to fail: a fourth try, an answer compared with the case of its letters, a lease
-before the answer, the first of two tickets taken unasked, a body that opens for another
-slot, a print failure that kept the ticket, a doubt that was printed again.
+Seen to fail: a fourth try, any answer taken, a lease before the answer, the first of two
+tickets taken unasked, no look at the stock or the validity, a print failure that kept
+the ticket, a second printer's failure taken for none, a person's word turned round.
 """
 
 from base64 import b64decode
@@ -152,12 +152,14 @@ def test_a_ticket_before_or_after_its_time_is_refused(theatre, machine):
     )
     visit = machine.serve(early)
     assert (visit.state, visit.code) == (State.REFUSED, "not_yet_valid")
+    assert State.LEASING not in visit.went
     until = theatre.clock.at.replace(microsecond=0)
     late = theatre.visitor({"valid_until": f"{until.isoformat()[:-6]}.5Z"})
     before = theatre.position()
     theatre.clock.passes(seconds=1)
     visit = machine.serve(late)
     assert (visit.state, visit.code) == (State.REFUSED, "no_longer_valid")
+    assert State.LEASING not in visit.went
     assert theatre.position() == before
 
 
@@ -170,6 +172,8 @@ def test_what_the_printer_proves_not_to_have_printed_is_given_back(theatre, mach
 
     visit = machine.serve(visitor, machine.station(burn=jam))
     assert (visit.state, visit.says) == (State.REFUSED, "the paper is jammed")
+    assert list(machine.outbox.jobs()) == []
+    assert theatre.ticket(visitor.tickets[0]).lock.kind == "NONE"
     stale = machine.serve(visitor)
     assert (stale.state, stale.code) == (State.REFUSED, "medium_stale")
     machine.require_given_back(visitor)
