@@ -2,7 +2,7 @@
 
 Seen to fail: a fourth try, any answer taken, a lease before the answer, the first of
 two tickets taken unasked, no look at the stock or the validity, a print failure that
-kept the ticket, a second printer’s failure taken for none, a person’s word turned round.
+kept the ticket, a second printer’s failure taken for none, a word turned round.
 """
 
 from base64 import b64decode
