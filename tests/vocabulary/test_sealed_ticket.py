@@ -251,6 +251,14 @@ def test_loose_oversized_and_deep_bytes_are_malformed(raw):
         assert refused.value.code == "malformed"
 
 
+def test_what_is_deep_is_not_even_decoded():
+    """Four levels are allowed; five are not looked at, however well they are formed."""
+    for levels in (5, 60):
+        deep = b"\x81" * levels + b"\x00"
+        with pytest.raises(SealBroken, match="deterministic"):
+            unseal(deep, key=READER, context=KEPT)
+
+
 def test_keys_of_low_order_open_nothing():
     protected = cbor2.dumps({1: 41}, canonical=True)
     sealed = cbor2.dumps([protected, {-4: bytes(32)}, b"x" * 40], canonical=True)

@@ -32,7 +32,7 @@ from card_bridge.protocol.status import CardError
 from card_bridge.reader import CardReader
 from card_bridge.transport.in_process import InProcessTransport
 from card_bridge.virtual import VirtualCard
-from card_bridge.virtual.files import DataFile
+from card_bridge.virtual.files import DataFile, MacFile
 from card_bridge.virtual.state import CardState
 from ledger.aggregates.medium import Medium
 from ledger.bootstrap import Installation
@@ -240,6 +240,13 @@ def standing(card: VirtualCard) -> tuple[Stamp, tuple[SlotEntry, ...]]:
     return Stamp.decode(content(card.snapshot(), layout.STAMP.number)), decode_slots(
         content(card.snapshot(), layout.SLOTS.number)
     )
+
+
+def commits(card: VirtualCard) -> int:
+    """Read the card's own count of its commits."""
+    file = card.snapshot().applications[WIRE_AID].files[layout.PROOF_FILE]
+    assert isinstance(file, MacFile)
+    return file.tmc
 
 
 def content(state: CardState, number: int) -> bytes:

@@ -2,18 +2,22 @@
 
 Each is refused by its code and leaves the log as it was, but for one kept suspicion.
 
-Planted and caught: a recording without the slot in its context; a reader that does
-not hold the entry's epoch against the ticket's; a length field that is believed.
+Planted and caught: a terminal that does not hold the claims against what it asked for;
+a card made for an unconfirmed UID; a recording without the slot in its context; a
+reader that does not hold the entry's epoch against the ticket's; a length field that is
+believed.
 """
 
 import base64
 import dataclasses
 from contextlib import contextmanager, suppress
+from uuid import UUID
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
+from card_bridge.bridge import Terminal
 from card_bridge.gateway import LedgerRefusal
 from card_bridge.keys import KeysError, LocalKeys
 from card_bridge.profile import layout
@@ -31,11 +35,14 @@ from ledger.vocabulary.medium_record import OPERATE_KEY, MalformedRecord
 from ledger.vocabulary.sealed_ticket import (
     Recording,
     SealBroken,
+    TicketClaims,
     Transmission,
+    key_id,
     seal,
     sign,
     unseal,
 )
+from tests.api.callers import NOON
 from tests.card.bridge.stage import content, laid, party, standing, with_content
 
 BODIES = layout.BODIES.number
@@ -306,6 +313,31 @@ def test_a_ticket_that_does_not_open_here_is_not_recorded_and_stays_free(
     with laid(card) as lying:
         stage.bridge_of(ada).bring_in_line(lying, load=[ticket_id])
     stage.require_agreed(card)
+
+
+def test_another_epochs_ticket_in_this_ones_seal_does_not_open_at_a_terminal():
+    issuer, device = Ed25519PrivateKey.generate(), X25519PrivateKey.generate()
+    keys = {key_id(issuer.public_key()): issuer.public_key()}
+    terminal = Terminal(UUID(int=1), device, keys, "o")
+    older = TicketClaims(
+        ticket_id=UUID(int=2),
+        epoch=2,
+        offering_id=UUID(int=3),
+        kind="admission",
+        right="Row 1",
+        not_before=NOON,
+        not_after=NOON,
+    )
+    signed = sign(older, key=issuer, origin="o")
+    for epoch, opens in ((2, True), (3, False)):
+        context = Transmission("o", UUID(int=2), epoch, UUID(int=1))
+        sealed = seal(signed, to=device.public_key(), context=context)
+        if opens:
+            assert terminal.open(sealed, ticket_id=UUID(int=2), epoch=2) == signed
+            continue
+        with pytest.raises(SealBroken, match="not the one expected") as refused:
+            terminal.open(sealed, ticket_id=UUID(int=2), epoch=epoch)
+        assert refused.value.code == "counterfeit"
 
 
 def test_what_was_sent_to_one_terminal_does_not_open_at_another(stage):

@@ -3,7 +3,7 @@
 Started again it ends what it began: the card is fresh and what it says is the ledger's.
 
 Planted and caught: the journal written after the commit instead of before it; an
-entry settled in the journal before the ledger has heard.
+entry settled in the journal before the ledger has heard the proof.
 """
 
 import itertools
@@ -15,6 +15,7 @@ from ledger.vocabulary.codes import Role
 from tests.card.bridge.failing import Fate, Fated, Killed
 from tests.card.bridge.stage import (
     LEASE_OVER_S,
+    commits,
     laid,
     party,
     require_old_or_new,
@@ -58,6 +59,8 @@ def test_recording_that_fails_at_any_call_is_ended_by_the_next_tap(
         with laid(card) as lying:
             bridge.bring_in_line(lying, load=[ticket_id])
         assert journal.unsettled(card.uid) is None
+        # The journal is kept until the ledger has the proof, not the mere state.
+        assert stage.medium(card).transaction_counter == commits(card)
         stage.require_agreed(card)
         ticket = stage.its.ledger.ticket(ticket_id)
         assert ticket.owner_id == party(ada)

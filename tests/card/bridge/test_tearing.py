@@ -2,6 +2,8 @@
 
 Whatever was torn, the same tap again ends it: the card shows its old state or its new
 one, ledger and card agree, and the ticket is its owner's, on a fresh card or free.
+
+Planted and caught: a lost commit reported as aborted; the master key changed first.
 """
 
 import pytest
