@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 from uuid import UUID
@@ -31,8 +31,8 @@ class SessionKeys:
     """What one authenticated session with a card needs; worthless afterwards."""
 
     ti: bytes
-    enc: bytes
-    mac: bytes
+    enc: bytes = field(repr=False)
+    mac: bytes = field(repr=False)
 
 
 class CardAuthority(Protocol):

@@ -19,6 +19,11 @@ from ledger.log.verify import VerifyReport, verify_export
 from ledger.settings import Settings
 
 
+class NotWritten(Malformed):
+    code = "malformed"
+    says = "{path} cannot be written: {why}."
+
+
 class BadKey(Malformed):
     code = "malformed"
     says = "The key is no verifier key of a log: {why}."
@@ -54,8 +59,11 @@ def export(output: Path | None) -> None:
                 sys.stdout.buffer.write(line.encode())
             sys.stdout.buffer.flush()
             return
-        with output.open("wb") as file:
-            file.writelines(line.encode() for line in lines)
+        try:
+            with output.open("wb") as file:
+                file.writelines(line.encode() for line in lines)
+        except OSError as error:
+            raise NotWritten(path=output, why=error.strerror) from None
 
 
 @log.command()

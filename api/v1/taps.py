@@ -23,10 +23,12 @@ from ledger.projections.freshness import FreshnessView
 from ledger.projections.wallet import WalletTicket, WalletView
 from ledger.usecases import media
 from ledger.usecases.media import Tapped
-from ledger.vocabulary.codes import Verdict
+from ledger.vocabulary.codes import Role, Verdict
 from ledger.vocabulary.ids import medium_id
 
 _MENDED_BY_REFRESH = "medium_stale"
+
+MACHINES = frozenset({Role.DISPENSER, Role.SHOP})
 
 
 class TappedSlotOut(Strict):
@@ -69,7 +71,12 @@ def blueprint(
         tapped = attempt(
             lambda: (
                 media.tap(
-                    ledger, freshness, reading=reading, at=clock.now(), cause=cause()
+                    ledger,
+                    freshness,
+                    reading=reading,
+                    machine_id=_machine(),
+                    at=clock.now(),
+                    cause=cause(),
                 )
                 if principal().device_id or _is_mine(ledger, reading.uid)
                 else Tapped(said(Verdict.COUNTERFEIT), ledger.position())
@@ -87,6 +94,12 @@ def blueprint(
         return answer, recorded(tapped.position)
 
     return routes.blueprint
+
+
+def _machine() -> UUID | None:
+    """Return the dispenser or till that asks; None for a person at a terminal."""
+    who = principal()
+    return who.device_id if who.roles & MACHINES else None
 
 
 def _is_mine(ledger: Ledger, uid: bytes) -> bool:

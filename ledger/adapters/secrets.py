@@ -2,7 +2,7 @@
 
 They are made once, together, and belong to one database: the composition root compares
 their fingerprint with the one the database remembers. Losing the file loses the cards
-and the sealed personal data, so `docs/operations.md` says how to keep it.
+and the sealed personal data: keep a copy of it, and apart from the database.
 """
 
 from __future__ import annotations

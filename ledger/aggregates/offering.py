@@ -47,6 +47,11 @@ class NotOnSale(Conflict):
     says = "The offering is on sale from {sale_from} until {sale_until}."
 
 
+class OfferingOver(Conflict):
+    code = "no_longer_valid"
+    says = "What is offered was valid until {valid_until}."
+
+
 class LimitReached(Conflict):
     code = "limit"
     says = "One buyer may hold at most {purchase_limit} of these."
@@ -204,6 +209,8 @@ class Offering(Recorded):
                 sale_until=self.sale_until.isoformat(),
                 because=self.names(1),
             )
+        if is_over(self.valid_until, at):
+            raise OfferingOver(valid_until=self.valid_until.isoformat())
         self._settle(at)
         if self._count_of(buyer_id) >= self.purchase_limit:
             raise LimitReached(purchase_limit=self.purchase_limit)

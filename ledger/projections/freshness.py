@@ -79,6 +79,11 @@ OffMedium: TypeAlias = (
 )
 
 
+NewEpoch: TypeAlias = (
+    ETicket.Modified | ETicket.MediumWritePrepared | ETicket.MediumWriteAborted
+)
+
+
 class Freshness(Projection[FreshnessView]):
     """Follows media and the tickets that may stand on them."""
 
@@ -201,7 +206,7 @@ class Freshness(Projection[FreshnessView]):
         )
 
     @process_event.register
-    def _(self, domain_event: ETicket.Modified, tracking: Tracking) -> None:
+    def _(self, domain_event: NewEpoch, tracking: Tracking) -> None:
         self.view.change(
             tracking,
             (
@@ -215,12 +220,11 @@ class Freshness(Projection[FreshnessView]):
         self.view.change(
             tracking,
             (
-                "UPDATE freshness_tickets SET medium_uid = %s, slot = %s, epoch = %s"
+                "UPDATE freshness_tickets SET medium_uid = %s, slot = %s"
                 " WHERE ticket_id = %s",
                 (
                     domain_event.medium_uid,
                     domain_event.slot,
-                    domain_event.epoch,
                     domain_event.originator_id,
                 ),
             ),

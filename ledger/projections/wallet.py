@@ -139,7 +139,6 @@ LockEnded: TypeAlias = (
     | ETicket.GiftWithdrawn
     | ETicket.GiftExpired
     | ETicket.Unlisted
-    | ETicket.MediumWriteAborted
     | ETicket.DispenseAborted
     | ETicket.RedemptionReleased
 )
@@ -198,7 +197,13 @@ class Wallet(Projection[WalletView]):
     @process_event.register
     def _(self, domain_event: ETicket.MediumWritePrepared, tracking: Tracking) -> None:
         lock = (str(LockKind.CARD_WRITE), domain_event.write_id, None)
-        self.view.update(tracking, domain_event, _LOCKED, lock)
+        changes = _LOCKED + ", " + _NEXT_EPOCH
+        self.view.update(tracking, domain_event, changes, lock)
+
+    @process_event.register
+    def _(self, domain_event: ETicket.MediumWriteAborted, tracking: Tracking) -> None:
+        changes = _UNLOCKED + ", " + _NEXT_EPOCH
+        self.view.update(tracking, domain_event, changes, ())
 
     @process_event.register
     def _(self, domain_event: ETicket.DispenseStarted, tracking: Tracking) -> None:
@@ -234,13 +239,11 @@ class Wallet(Projection[WalletView]):
 
     @process_event.register
     def _(self, domain_event: ETicket.WrittenToMedium, tracking: Tracking) -> None:
-        # Only the write that binds moves the epoch, and it ends the lock it held; one
-        # that refreshes the copy on a card does neither.
+        # The write that binds ends the lock it held; a refresh leaves locks alone.
         changes = _FORM + (
-            ", lock_kind = CASE WHEN epoch = %s THEN lock_kind END"
-            ", lock_ref = CASE WHEN epoch = %s THEN lock_ref END"
-            ", lock_until = CASE WHEN epoch = %s THEN lock_until END"
-            ", epoch = %s"
+            ", lock_kind = CASE WHEN lock_ref = %s THEN NULL ELSE lock_kind END"
+            ", lock_until = CASE WHEN lock_ref = %s THEN NULL ELSE lock_until END"
+            ", lock_ref = NULLIF(lock_ref, %s)"
         )
         form = (
             str(FormKind.ON_MEDIUM),
@@ -248,7 +251,7 @@ class Wallet(Projection[WalletView]):
             domain_event.slot,
             None,
         )
-        values = (*form, *(domain_event.epoch,) * 4)
+        values = (*form, *(domain_event.write_id,) * 3)
         self.view.update(tracking, domain_event, changes, values)
 
     @process_event.register

@@ -12,7 +12,8 @@ from ledger.aggregates.base import Recorded, cause_of
 from ledger.aggregates.e_ticket import ETicket
 from ledger.application import Ledger
 
-_NOT_FACTS = {"originator_id", "originator_version", "timestamp", "cause"}
+# What identifies the event stands beside; a write's id is its device's to know.
+_NOT_FACTS = {"originator_id", "originator_version", "timestamp", "cause", "write_id"}
 _SEALED = "_sealed"
 
 TITLE_EVENTS = (ETicket.Issued, ETicket.GiftAccepted, ETicket.Resold)

@@ -93,6 +93,8 @@ def redeem(
     """Take the card's proof and record the use; or release the use if there is none."""
     ledger.device(device_id).require("point_of_sale")
     ticket = ledger.ticket(ticket_id)
+    if str(session_id) in ticket.redemptions:
+        return Redeemed(ticket.uses.left, ledger.position())  # Said again.
     medium = ledger.medium(uid)
     if proof.committed:
         ticket.redeem(
@@ -100,8 +102,13 @@ def redeem(
         )
     else:
         ticket.release_redemption(
-            session_id=session_id, device_id=device_id, reason=proof.reason, at=at
+            session_id=session_id,
+            write_id=write_id,
+            device_id=device_id,
+            reason=proof.reason,
+            at=at,
         )
+    # A mark sends no body, so it changes no other ticket.
     media.settle(ledger, cards, medium, write_id=write_id, proof=proof, at=at)
     position = ledger.record(ticket, medium, cause=cause)
     return Redeemed(ticket.uses.left, position)

@@ -55,7 +55,7 @@ def look_at(
     return GiftOfferNow(
         offer_id=offer_id,
         title=ticket.title,
-        right=ticket.right,
+        right=ticket.right if state == "open" else _right_at(events, offered),
         terms_hash=ticket.terms_hash if state == "open" else offered.terms_hash,
         until=offered.until,
         state=state,
@@ -69,6 +69,16 @@ def _owner_at(events: list[Recorded.Event], version: int) -> UUID:
         if isinstance(event, ETicket.Issued | ETicket.GiftAccepted | ETicket.Resold)
     ]
     return owners[-1]
+
+
+def _right_at(events: list[Recorded.Event], offered: ETicket.GiftOffered) -> str:
+    """Return what was offered: whoever did not take it learns nothing newer."""
+    said = [
+        event.right
+        for event in events[: offered.originator_version]
+        if isinstance(event, ETicket.Issued | ETicket.Modified)
+    ]
+    return said[-1]
 
 
 def _state(

@@ -64,6 +64,11 @@ class NotFresh(Conflict):
         self.code = judgement.code or self.code  # type: ignore[misc]
 
 
+class RegisteredOtherwise(Conflict):
+    code = "limit"
+    says = "The card is registered already, with another holder, profile or key."
+
+
 class KeyNotForTerminals(Conflict):
     code = "device_not_authorised"
     says = "A terminal may authenticate with the keys 1 and 3 only."
@@ -136,6 +141,10 @@ def register(
     ledger.device(device_id).require("personaliser")
     ledger.party(holder_id)
     if ledger.knows(medium_id(uid)):
+        known = ledger.medium(uid)
+        said = (holder_id, profile, key_version)
+        if (known.holder_id, known.profile, known.key_version) != said:
+            raise RegisteredOtherwise(because=known.names(1))
         return ledger.position()
     medium = Medium.personalise(
         medium_id=medium_id(uid),
@@ -196,6 +205,7 @@ def tap(
     freshness: Freshness,
     *,
     reading: Reading,
+    machine_id: UUID | None,
     at: datetime,
     cause: Cause,
 ) -> Tapped:
@@ -204,7 +214,8 @@ def tap(
     The view answers the good case with one query and no write. Anything else is
     judged again by the streams themselves, for a view may lag. A write that was never
     answered for is settled by what the card shows, and a suspicious reading is kept
-    as evidence.
+    as evidence. `machine_id` is the dispenser or till that has read the card; None at
+    its holder's terminal.
     """
     judgement = judge(reading, *freshness.known(reading.uid))
     if judgement.code is None:
@@ -212,7 +223,11 @@ def tap(
     medium = _medium_or_none(ledger, reading.uid)
     if medium is None:
         return Tapped(said(Verdict.COUNTERFEIT), ledger.position())
-    touched = _settle_by_reading(ledger, medium, reading, at)
+    if machine_id is not None:
+        # What follows may be recorded: a revoked machine settles and accuses nothing.
+        ledger.device(machine_id).require("dispenser", "point_of_sale")
+    by_machine = machine_id is not None
+    touched = _settle_by_reading(ledger, medium, reading, at, by_machine=by_machine)
     judgement = judge_by_streams(ledger, medium, reading, touched)
     if _keeps(medium, judgement, reading):
         medium.suspect(verdict=judgement.verdict, seen=reading.as_evidence(), at=at)
@@ -232,9 +247,7 @@ def judge_by_streams(
 
     `touched` are tickets that this command has changed and not recorded yet.
     """
-    known = Known(
-        medium.status, medium.seq, medium.digest, pending=medium.pending is not None
-    )
+    known = _known(medium)
     ids = {state.ticket_id for state in medium.slots if state.ticket_id}
     changed = {ticket.id: ticket for ticket in touched}
     tickets = {
@@ -242,6 +255,17 @@ def judge_by_streams(
         for ticket_id in ids
     }
     return judge(reading, known, medium.slots, tickets)
+
+
+def _known(medium: Medium) -> Known:
+    pending = medium.pending
+    return Known(
+        medium.status,
+        medium.seq,
+        medium.digest,
+        pending=pending is not None,
+        pending_digest=pending.digest if pending else None,
+    )
 
 
 def now(ticket: ETicket) -> TicketNow:
@@ -288,7 +312,7 @@ def prepare_write(
     terminal = _at_terminal(ledger, uid=reading.uid, terminal_id=terminal_id, by=by)
     medium = ledger.medium(reading.uid)
     medium.require_trusted()
-    touched = _settle_by_reading(ledger, medium, reading, at)
+    touched = _settle_by_reading(ledger, medium, reading, at, by_machine=False)
     tickets = {ticket.id: ticket for ticket in touched}
     _require_in_line(medium, reading)
     changes = _changes_in_line(ledger, medium, tickets, unload, at)
@@ -358,6 +382,10 @@ def settle_write(
     medium = ledger.medium(uid)
     if medium.holder_id != by:
         raise MediumUnknown
+    pending = medium.pending
+    if pending is not None and pending.write_id == write_id:
+        # What a machine has begun, the machine ends.
+        ledger.device(pending.device_id).require("terminal")
     tickets = settle(ledger, cards, medium, write_id=write_id, proof=proof, at=at)
     position = ledger.record(medium, *tickets, cause=cause)
     return Settled(medium.seq, position)
@@ -378,8 +406,10 @@ def settle(
         return _drop(ledger, dropped, write_id, at)
     pending = medium.pending
     if pending is not None and pending.write_id == write_id:
-        _require_proof(cards, medium, proof)
-    elif medium.last_write_id != write_id:
+        _require_proof(cards, medium, medium.pending_stamp(), proof)
+    elif medium.last_write_id == write_id:
+        _require_proof(cards, medium, medium.stamp(), proof)
+    else:
         raise WriteUnknown
     before = list(medium.slots)
     changes = medium.confirm_write(
@@ -391,10 +421,11 @@ def settle(
     return _apply(ledger, medium, before, changes, write_id, at)
 
 
-def _require_proof(cards: CardAuthority, medium: Medium, proof: Proof) -> None:
+def _require_proof(
+    cards: CardAuthority, medium: Medium, stamp: Stamp, proof: Proof
+) -> None:
     """The card must have committed the very stamp that was prepared."""
-    prepared = medium.pending_stamp().encode()
-    if _stamp_written(proof.operations) != prepared or not cards.proves(
+    if _stamp_written(proof.operations) != stamp.encode() or not cards.proves(
         uid=bytes.fromhex(medium.uid),
         transaction_counter=proof.transaction_counter,
         transaction_mac=proof.transaction_mac,
@@ -413,14 +444,25 @@ def _stamp_written(operations: Sequence[CardOperation]) -> bytes:
 
 
 def _settle_by_reading(
-    ledger: Ledger, medium: Medium, reading: Reading, at: datetime
+    ledger: Ledger,
+    medium: Medium,
+    reading: Reading,
+    at: datetime,
+    *,
+    by_machine: bool,
 ) -> list[ETicket]:
-    """Settle an unanswered write by which of the two states the card is in."""
+    """Settle an unanswered write by which of the two states the card is in.
+
+    That a ticket was taken off a card is not believed of its holder, who would gain by
+    it: it takes the card's proof, or a machine that has read the card.
+    """
     pending = medium.pending
     if pending is None or reading.stamp.uid != reading.uid:
         return []
     shown = (reading.stamp.seq, reading.stamp.digest.hex())
     if shown == (pending.seq, pending.digest):
+        if not by_machine and _takes_off(ledger, medium):
+            return []
         before = list(medium.slots)
         changes = medium.confirm_write(
             write_id=pending.write_id,
@@ -434,6 +476,18 @@ def _settle_by_reading(
         dropped = medium.abort_write(write_id=pending.write_id, reason=reason, at=at)
         return _drop(ledger, dropped, pending.write_id, at)
     return []
+
+
+def _takes_off(ledger: Ledger, medium: Medium) -> bool:
+    """Whether the pending write clears a slot of a ticket that is still valid there."""
+    assert medium.pending is not None
+    for change in medium.pending.changes:
+        left = medium.slots[change.slot].ticket_id
+        if left and left != change.state.ticket_id:
+            ticket = ledger.ticket(left)
+            if ticket.life == Life.OWNED and ticket.form.is_at(medium.uid, change.slot):
+                return True
+    return False
 
 
 def _apply(
@@ -479,9 +533,7 @@ def _drop(
 
 def _require_in_line(medium: Medium, reading: Reading) -> None:
     """Slots may be stale, but the card as a whole must be the ledger's last state."""
-    known = Known(
-        medium.status, medium.seq, medium.digest, pending=medium.pending is not None
-    )
+    known = _known(medium)
     judgement = judge(reading, known, (), {})
     if judgement.code is not None:
         raise NotFresh(judgement)
@@ -564,7 +616,7 @@ def _changes_to_load(
             at=at,
         )
         state = SlotState(
-            int(SlotStatus.LIVE), ticket.epoch + 1, ticket.uses.left, ticket_id
+            int(SlotStatus.LIVE), ticket.epoch, ticket.uses.left, ticket_id
         )
         loaded.append(Change(slot, state, body=True))
     return loaded

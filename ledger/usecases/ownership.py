@@ -59,6 +59,9 @@ def accept_gift(
 ) -> Moved:
     """Accept an offer: the title moves now, and every older copy stops working."""
     ticket = ledger.ticket(ticket_id)
+    ticket.require_offer(
+        offer_id, by, at
+    )  # Before the answer: strangers learn nothing.
     ticket.accept_gift(
         offer_id=offer_id,
         by=by,

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from ledger.aggregates.e_ticket.refusals import OfferUnknown
 from ledger.application import Cause, Ledger
 from ledger.ports import PersonalData
 from ledger.usecases import accounts
@@ -81,9 +80,7 @@ def buy(
 ) -> Sale:
     """Buy a listed ticket with e-money: seller, issuer and title in one commit."""
     ticket = ledger.ticket(ticket_id)
-    listing = ticket.listing
-    if listing is None or listing.listing_id != listing_id:
-        raise OfferUnknown(what="listing")
+    listing = ticket.require_listing(listing_id, by, at)
     seller_id, price = ticket.owner_id, Money(listing.price_minor, ticket.currency)
     royalty = ticket.terms.royalty_percent
     to_seller, to_issuer = split(price.amount_minor, [100 - royalty, royalty])
@@ -91,7 +88,7 @@ def buy(
     ticket.resell(
         listing_id=listing_id,
         sale_id=sale_id,
-        entry_id=entry_id,
+        entry_id=entry_id if price.amount_minor else None,
         by=by,
         split_minor=shares,
         check_sealed=seal_answer(

@@ -163,7 +163,7 @@ class Story:
             ),
             (
                 ticket.release_redemption,
-                {"session_id": ref, **MACHINE, "reason": "no purchase"},
+                {"session_id": ref, "write_id": ref, **MACHINE, "reason": "-"},
             ),
             (ticket.redeem, {"session_id": ref, "write_id": ref, **MACHINE}),
         ]

@@ -169,8 +169,9 @@ class ETicket(Recorded):
         self, *, offer_id: UUID, by: UUID, to: UUID, until: datetime, at: datetime
     ) -> None:
         """Offer the ticket to a named recipient, who is asked whether he accepts."""
-        self._require_unlocked(at)
         self._require_owner(by)
+        self._require_unlocked(at)
+        self._require_in_validity(at)
         self._require_deadline(until, at)
         if not self.terms.giftable or to == by:
             raise no.NotTransferable(moved="given to this person")
@@ -206,7 +207,7 @@ class ETicket(Recorded):
         at: datetime,
     ) -> None:
         """Accept as the bound recipient, against the terms as they are now."""
-        self._require_offer(offer_id, by, at)
+        self.require_offer(offer_id, by, at)
         if terms_hash != self.terms_hash:
             raise no.TermsChanged(because=self.names(self.epoch_version))
         if self.form.kind == FormKind.ON_MEDIUM and self.terms.on_medium == "surrender":
@@ -235,7 +236,7 @@ class ETicket(Recorded):
             aggregate._move_title(self, self.owner_id, self.check_sealed)
 
     def decline_gift(self, *, offer_id: UUID, by: UUID, at: datetime) -> None:
-        self._require_offer(offer_id, by, at)
+        self.require_offer(offer_id, by, at)
         self.trigger_event(self.GiftDeclined, timestamp=at, offer_id=offer_id)
 
     class _OfferOver(Event):
@@ -276,8 +277,9 @@ class ETicket(Recorded):
         at: datetime,
     ) -> None:
         """List the ticket at a price: for everybody, or for one named purchaser."""
-        self._require_unlocked(at)
         self._require_owner(by)
+        self._require_unlocked(at)
+        self._require_in_validity(at)
         self._require_deadline(until, at)
         if not self.terms.resellable or to == by:
             raise no.NotTransferable(moved="resold to this person")
@@ -347,19 +349,14 @@ class ETicket(Recorded):
         *,
         listing_id: UUID,
         sale_id: UUID,
-        entry_id: UUID,
+        entry_id: UUID | None,
         by: UUID,
         split_minor: dict[str, int],
         check_sealed: str | None,
         at: datetime,
     ) -> None:
         """Sell to `by`; the caller records the postings in the same commit."""
-        self._require_lock(LockKind.LISTING, listing_id, "listing", at)
-        listing = self._open_listing()
-        if listing.to_party_id not in (None, by):
-            raise no.NotYours(because=self.names(self.lock.version))
-        if by == self.owner_id:
-            raise no.NotTransferable(moved="resold to its owner")
+        listing = self.require_listing(listing_id, by, at)
         if self.form.kind == FormKind.ON_MEDIUM and self.terms.on_medium == "surrender":
             raise no.StillOnMedium(
                 medium_uid=self.form.medium_uid, because=self.names(self.epoch_version)
@@ -383,7 +380,7 @@ class ETicket(Recorded):
         TOPIC = "e-ticket.resold"
         listing_id: UUID
         sale_id: UUID
-        entry_id: UUID
+        entry_id: UUID | None
         seller_id: UUID
         owner_id: UUID
         price_minor: int
@@ -441,8 +438,8 @@ class ETicket(Recorded):
         at: datetime,
     ) -> None:
         """Bind the ticket to a slot; in doubt until the card's proof arrives."""
-        self._require_unlocked(at)
         self._require_owner(by)
+        self._require_unlocked(at)
         if self.form.kind != FormKind.ELECTRONIC:
             raise no.StillOnMedium(
                 medium_uid=self.form.medium_uid, because=self.names(self.epoch_version)
@@ -466,6 +463,8 @@ class ETicket(Recorded):
         epoch: int
 
         def apply(self, aggregate: ETicket) -> None:
+            # The epoch is spent now: what is sent carries it, whatever becomes of it.
+            aggregate._next_epoch(self)
             aggregate.lock = Lock(
                 LockKind.CARD_WRITE, self.write_id, None, self.originator_version
             )
@@ -478,9 +477,8 @@ class ETicket(Recorded):
         A refresh that was overtaken by a newer epoch is no news about this ticket:
         its slot is simply stale again.
         """
-        binds = self._is_writing(write_id) and epoch == self.epoch + 1
-        refreshes = self.form.is_at(medium_uid, slot) and epoch == self.epoch
-        if binds or refreshes:
+        here = self._is_writing(write_id) or self.form.is_at(medium_uid, slot)
+        if here and epoch == self.epoch:
             self.trigger_event(
                 self.WrittenToMedium,
                 timestamp=at,
@@ -500,7 +498,6 @@ class ETicket(Recorded):
         def apply(self, aggregate: ETicket) -> None:
             if aggregate._is_writing(self.write_id):
                 aggregate.lock = NO_LOCK
-                aggregate._next_epoch(self)
             aggregate.form = Form(FormKind.ON_MEDIUM, self.medium_uid, self.slot)
 
     def abort_write(self, *, write_id: UUID, at: datetime) -> None:
@@ -513,6 +510,8 @@ class ETicket(Recorded):
 
         def apply(self, aggregate: ETicket) -> None:
             aggregate.lock = NO_LOCK
+            # A card that kept it nevertheless must not hold the current epoch.
+            aggregate._next_epoch(self)
 
     def release_from_medium(
         self, *, write_id: UUID, medium_uid: str, slot: int, at: datetime
@@ -749,10 +748,16 @@ class ETicket(Recorded):
             )
 
     def release_redemption(
-        self, *, session_id: UUID, device_id: UUID, reason: str, at: datetime
+        self,
+        *,
+        session_id: UUID,
+        write_id: UUID,
+        device_id: UUID,
+        reason: str,
+        at: datetime,
     ) -> None:
         self._require_lock(LockKind.REDEMPTION, session_id, "redemption", at)
-        self._require_lease(device_id)
+        self._require_lease(device_id, write_id)
         self._release_redemption(reason, at)
 
     def _release_redemption(self, reason: str, at: datetime) -> None:
@@ -863,17 +868,31 @@ class ETicket(Recorded):
                 because=self.names(self.lock.version),
             )
 
-    def _require_offer(self, offer_id: UUID, by: UUID, at: datetime) -> None:
+    def require_offer(self, offer_id: UUID, by: UUID, at: datetime) -> None:
+        """Raise unless this gift offer is open, in time, and bound to `by`."""
         if self.offer is None or self.offer.offer_id != offer_id:
             raise no.OfferUnknown(what="gift offer")
         if by != self.offer.to_party_id:
             raise no.NotYours(because=self.names(self.lock.version))
         self._require_lock(LockKind.GIFT, offer_id, "gift offer", at)
+        self._require_in_validity(at)
 
-    def _open_listing(self) -> Listing:
-        if self.listing is None:
+    def require_listing(self, listing_id: UUID, by: UUID, at: datetime) -> Listing:
+        """Return the open listing; raise unless it is in time and open to `by`."""
+        self._require_lock(LockKind.LISTING, listing_id, "listing", at)
+        listing = self.listing
+        if listing is None:
             raise no.OfferUnknown(what="listing")
-        return self.listing
+        if listing.to_party_id not in (None, by):
+            raise no.NotYours(because=self.names(self.lock.version))
+        if by == self.owner_id:
+            raise no.NotTransferable(moved="resold to its owner")
+        self._require_in_validity(at)
+        return listing
+
+    def _require_in_validity(self, at: datetime) -> None:
+        if is_over(self.not_after, at):
+            raise no.NoLongerValid(not_after=self.not_after.isoformat())
 
     def _require_usable(
         self, expected_epoch: int, medium_uid: str, slot: int, at: datetime
@@ -889,8 +908,7 @@ class ETicket(Recorded):
             )
         if at < self.not_before:
             raise no.NotYetValid(not_before=self.not_before.isoformat())
-        if is_over(self.not_after, at):
-            raise no.NoLongerValid(not_after=self.not_after.isoformat())
+        self._require_in_validity(at)
 
     def _require_lease(self, device_id: UUID, write_id: UUID | None = None) -> None:
         """The machine must be the one that holds the lease, the write its own."""

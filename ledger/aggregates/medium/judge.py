@@ -62,6 +62,7 @@ class Known:
     seq: int
     digest: str
     pending: bool
+    pending_digest: str | None = None  # A view need not know it: streams decide.
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +158,7 @@ def _of_medium(reading: Reading, known: Known | None) -> Verdict:
         return Verdict.COUNTERFEIT
     if stamp.uid != reading.uid:
         return Verdict.CLONE
-    if known.pending and stamp.seq in (known.seq, known.seq + 1):
+    if known.pending and _in_either_state(stamp, known):
         return Verdict.IN_DOUBT
     if stamp.seq < known.seq:
         return Verdict.ROLLBACK
@@ -167,6 +168,17 @@ def _of_medium(reading: Reading, known: Known | None) -> Verdict:
     if stamp.digest != shown or stamp.digest.hex() != known.digest:
         return Verdict.FORK
     return Verdict.FRESH
+
+
+def _in_either_state(stamp: Stamp, known: Known) -> bool:
+    """Whether a card with an unsettled write shows one of the two states it can be in.
+
+    Without the pending digest any is taken for it: the streams judge again.
+    """
+    shown = stamp.digest.hex()
+    if stamp.seq == known.seq:
+        return shown == known.digest
+    return stamp.seq == known.seq + 1 and known.pending_digest in (None, shown)
 
 
 def _of_slot(
