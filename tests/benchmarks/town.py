@@ -218,9 +218,7 @@ def _written(
     ticket.prepare_write(
         write_id=write_id, medium_uid=uid.hex(), slot=slot, seq=1, by=holder, at=at
     )
-    state = SlotState(
-        int(SlotStatus.LIVE), ticket.epoch + 1, ticket.uses.left, ticket.id
-    )
+    state = SlotState(int(SlotStatus.LIVE), ticket.epoch, ticket.uses.left, ticket.id)
     stamp = medium.prepare_write(
         write_id=write_id,
         changes=[Change(slot, state, body=True)],
