@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 from typing import Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 import click
 from rich.console import Console
@@ -31,6 +32,7 @@ from card_bridge.transport.pcsc import (
     ReaderMissing,
     reader_names,
     wait_for_card,
+    wait_until_taken,
 )
 from card_bridge.virtual import VirtualCard
 from card_bridge.virtual.store import CardFileDamaged
@@ -40,12 +42,13 @@ from dispenser.hardware.display import TerminalDisplay
 from dispenser.hardware.keyboard import AnswersKeyboard, Keyboard, LineKeyboard
 from dispenser.hardware.printer import DevicePrinter, FilePrinter, Printer, Printers
 from dispenser.machine import State
-from dispenser.outbox import Outbox, OutboxDamaged, Stage
+from dispenser.outbox import Job, Outbox, OutboxDamaged, Stage
 from dispenser.station import NotDispensed, Station, Visit
 from dispenser.stock import PaperStock, StockError
 from ledger.vocabulary.sealed_ticket import SealBroken
 
 ERROR, REFUSED, IN_DOUBT = 1, 2, 3
+IDLE_S = 1.0  # How often an idle machine looks at its outbox.
 EXIT_CODES = {State.DONE: 0, State.REFUSED: REFUSED, State.IN_DOUBT: IN_DOUBT}
 _SAID_IN_A_SENTENCE = (
     CardError,
@@ -103,7 +106,12 @@ class Machine:
         return Printers(kept)
 
     def station(
-        self, device_id: UUID, *, keyboard: Keyboard, printer: Path | None
+        self,
+        device_id: UUID,
+        *,
+        keyboard: Keyboard,
+        printer: Path | None = None,
+        zone: tzinfo = UTC,
     ) -> Station:
         """Take the machine in hand, until this program ends: two would print twice."""
         try:
@@ -127,6 +135,7 @@ class Machine:
             display=display,
             keyboard=keyboard,
             clock=lambda: datetime.now(UTC),
+            zone=zone,
         )
 
     def tell(self, facts: dict[str, Any], sentence: str) -> None:
@@ -149,6 +158,8 @@ class Machine:
         }
         sentence = visit.says if visit.code is None else f"{visit.says} ({visit.code})"
         self.tell(facts, sentence)
+        if order and (tray := self.stock.look()).is_low:
+            click.echo(f"Only {tray.left} papers are left.", err=True)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -191,6 +202,13 @@ def stock(machine: Machine, add: int | None, prefix: str) -> None:
     machine.tell(facts, f"{now.left} papers are left.{low}")
 
 
+def _zone(_context: Any, _option: Any, name: str) -> tzinfo:
+    try:
+        return ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        raise click.BadParameter(f"{name!r} is no time zone known here.") from None
+
+
 def _card_options(command: Any) -> Any:
     for option in (
         click.argument("device_id", type=click.UUID),
@@ -199,6 +217,12 @@ def _card_options(command: Any) -> Any:
             "--printer",
             type=click.Path(path_type=Path),
             help="An ESC/POS printer's device, such as /dev/usb/lp0.",
+        ),
+        click.option(
+            "--zone",
+            default="UTC",
+            callback=_zone,
+            help="The time zone on the papers, such as Europe/Berlin.",
         ),
     ):
         command = option(command)
@@ -220,6 +244,7 @@ def present(
     device_id: UUID,
     reader: str | None,
     printer: Path | None,
+    zone: tzinfo,
     answers: tuple[str, ...],
     card_file: Path | None,
     *,
@@ -229,8 +254,8 @@ def present(
     if card_file is not None and not virtual:
         raise click.UsageError("--card-file is a card in software: say --virtual, too.")
     keyboard = AnswersKeyboard(answers) if answers else LineKeyboard(sys.stdin)
-    station = machine.station(device_id, keyboard=keyboard, printer=printer)
-    _tell_doubts(station)
+    station = machine.station(device_id, keyboard=keyboard, printer=printer, zone=zone)
+    _tell_doubts(station, told=())
     with _card(reader, card_file) as card:
         visit = station.present(card)
     machine.tell_visit(visit)
@@ -241,15 +266,27 @@ def present(
 @_card_options
 @click.pass_obj
 def run(
-    machine: Machine, device_id: UUID, reader: str | None, printer: Path | None
+    machine: Machine,
+    device_id: UUID,
+    reader: str | None,
+    printer: Path | None,
+    zone: tzinfo,
 ) -> None:
     """Serve one card after the other, until it is stopped."""
     keyboard = LineKeyboard(sys.stdin)
-    station = machine.station(device_id, keyboard=keyboard, printer=printer)
+    station = machine.station(device_id, keyboard=keyboard, printer=printer, zone=zone)
+    name = _attached(reader)
+    told: Sequence[Job] = ()
     while True:
-        _tell_doubts(station)
-        with _card(reader, None) as card:
-            machine.tell_visit(station.present(card))
+        station.invite()
+        transport = None
+        while transport is None:
+            told = _tell_doubts(station, told=told)
+            transport = wait_for_card(name, timeout_s=IDLE_S)
+        with transport:
+            machine.tell_visit(station.present(TicketCard(Picc(transport))))
+        while not wait_until_taken(name):
+            pass  # One tap is one visit, however long the card is left lying.
 
 
 @dispenserctl.command()
@@ -268,7 +305,7 @@ def jobs(machine: Machine) -> None:
 @click.pass_obj
 def resolve(machine: Machine, device_id: UUID, job_id: UUID, *, printed: bool) -> None:
     """Say what became of a job that is in doubt, after looking at the printer."""
-    station = machine.station(device_id, keyboard=AnswersKeyboard(()), printer=None)
+    station = machine.station(device_id, keyboard=AnswersKeyboard(()))
     known = station.resolve(job_id, printed=printed)
     machine.tell({"reported": known}, "Reported." if known else "Kept, to be reported.")
 
@@ -281,9 +318,7 @@ def _card(reader: str | None, card_file: Path | None) -> Iterator[TicketCard]:
         with InProcessTransport(card.transmit, power_on=card.power_on) as lying:
             yield TicketCard(Picc(lying))
         return
-    name = reader or next(iter(reader_names()), None)
-    if name is None:
-        raise click.ClickException("This machine has no card reader.")
+    name = _attached(reader)
     transport = wait_for_card(name)
     if transport is None:
         raise click.ClickException(f"No card was laid on {name}.")
@@ -291,15 +326,26 @@ def _card(reader: str | None, card_file: Path | None) -> Iterator[TicketCard]:
         yield TicketCard(Picc(transport))
 
 
-def _tell_doubts(station: Station) -> None:
-    """Settle what an earlier end left; what a person must look at is said aloud."""
-    for job in station.recover():
+def _attached(reader: str | None) -> str:
+    name = reader or next(iter(reader_names()), None)
+    if name is None:
+        raise click.ClickException("This machine has no card reader.")
+    return name
+
+
+def _tell_doubts(station: Station, *, told: Sequence[Job]) -> Sequence[Job]:
+    """Settle what was left; what a person must look at is said aloud, once."""
+    left = station.recover()
+    for job in left:
+        if job in told:
+            continue
         wanted = (
             "needs somebody to look: see `dispenserctl resolve`"
             if job.stage == Stage.PRINTING
             else "is kept, to be reported to the ledger"
         )
         click.echo(f"Job {job.job_id} ({job.stage}, {job.serial}) {wanted}.", err=True)
+    return left
 
 
 def main() -> None:

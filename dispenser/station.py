@@ -9,7 +9,7 @@ from __future__ import annotations
 import hmac
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime, tzinfo
 from uuid import UUID
 
 from card_bridge.bridge import write_and_commit
@@ -45,7 +45,7 @@ from ledger.vocabulary.medium_record import MalformedRecord, SlotEntry
 from ledger.vocabulary.sealed_ticket import SealBroken, TicketClaims
 
 TRIES_MAX = 3
-CONFLICT = 409
+CONFLICT, OVERTAKEN = 409, "overtaken"
 Clock = Callable[[], datetime]
 
 
@@ -109,6 +109,7 @@ class Station:
         display: Display,
         keyboard: Keyboard,
         clock: Clock,
+        zone: tzinfo = UTC,
     ) -> None:
         self._gateway = gateway
         self._reader = reader
@@ -119,6 +120,7 @@ class Station:
         self._display = display
         self._keyboard = keyboard
         self._clock = clock
+        self._zone = zone
         self._motions: Mapping[Motion, Callable[[Visit], Happening]] = {
             Motion.READ_CARD: self._read,
             Motion.CHOOSE_TICKET: self._choose,
@@ -131,6 +133,10 @@ class Station:
             Motion.REPORT_PRINT: self._report_print,
             Motion.REPORT_ABORT: self._report_abort,
         }
+
+    def invite(self) -> None:
+        """Show that the machine is free."""
+        self._display.show("Please lay your card on the reader.")
 
     def present(self, card: TicketCard) -> Visit:
         """Serve whoever laid this card on the reader; return how it went."""
@@ -281,7 +287,7 @@ class Station:
         visit.job = job.at(Stage.PRINTING, serial=order.serial)
         self._outbox.note(visit.job)
         self._display.show("Your ticket is being printed.")
-        self._printer.print_ticket(_paper(order))
+        self._printer.print_ticket(_paper(order).in_zone(self._zone))
         visit.job = visit.job.at(Stage.PRINTED, printed_at=self._now())
         self._outbox.note(visit.job)
         return Happening.DID
@@ -326,7 +332,8 @@ class Station:
             self._gateway.abort_dispense(ticket_id, job_id, reason=reason)
         except LedgerRefusal as refusal:
             # A lease that ran out by itself is over as well: nothing to call off.
-            if refusal.status != CONFLICT:
+            # Who was overtaken was not heard.
+            if refusal.status != CONFLICT or refusal.code == OVERTAKEN:
                 raise
 
     def _asked_which(self, usable: list[SlotNow]) -> SlotNow:

@@ -107,6 +107,20 @@ def wait_for_card(reader: str, *, timeout_s: float = WAIT_S) -> PcscTransport | 
                 return None
 
 
+def wait_until_taken(reader: str, *, timeout_s: float = WAIT_S) -> bool:
+    """Wait until no card lies on the reader; say whether that is so."""
+    end = time.monotonic() + timeout_s
+    seen = SCARD_STATE_UNAWARE
+    with _context() as context:
+        while True:
+            left_s = max(0.0, min(end - time.monotonic(), _LOOK_S))
+            seen = _state(context, reader, seen, timeout_ms=int(left_s * 1000))
+            if not seen & SCARD_STATE_PRESENT:
+                return True
+            if time.monotonic() >= end:
+                return False
+
+
 @contextlib.contextmanager
 def _context() -> Iterator[Any]:
     result, context = SCardEstablishContext(SCARD_SCOPE_USER)

@@ -104,7 +104,8 @@ class FilePrinter:
 
     def ready(self) -> None:
         try:
-            self._folder.mkdir(parents=True, exist_ok=True)
+            # Who holds a paper's code holds the ticket: not for everybody's eyes.
+            self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         except OSError as fault:
             raise NotPrinted(_told(self._folder, fault)) from fault
         if not os.access(self._folder, os.W_OK):
@@ -127,6 +128,18 @@ class FilePrinter:
             raise NotPrinted(_told(place, fault)) from fault
         finally:
             unfinished.unlink(missing_ok=True)
+        self._flush(place)
+
+    def _flush(self, place: Path) -> None:
+        """Keep the new name, too, before anybody is told that it is there."""
+        try:
+            handle = os.open(self._folder, os.O_RDONLY)
+            try:
+                os.fsync(handle)
+            finally:
+                os.close(handle)
+        except OSError as fault:
+            raise PrintUnknown(_told(place, fault)) from fault
 
     def place(self, serial: str) -> Path:
         """Return the file of the paper with this serial."""

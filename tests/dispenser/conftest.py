@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack
+from pathlib import Path
 from threading import Thread
 
 import psycopg
@@ -14,6 +15,7 @@ from api.app import create_app
 from ledger.bootstrap import open_installation
 from ledger.settings import Settings
 from tests.api.callers import Callers, SetClock
+from tests.dispenser.desk import Desk
 from tests.dispenser.theatre import Machine, Theatre
 
 SCHEMA = f"dispenser_{os.getpid()}"
@@ -57,6 +59,26 @@ def theatre(
 @pytest.fixture
 def machine(theatre: Theatre) -> Machine:
     return theatre.machine()
+
+
+@pytest.fixture
+def desk(theatre: Theatre, tmp_path: Path) -> Desk:
+    """A machine's folder with five papers, ready to run its program on."""
+    machine = theatre.machine()
+    home = tmp_path / "home"
+    home.mkdir()
+    made = Desk(
+        theatre, home, str(machine.device.device_id), machine.device.token or ""
+    )
+    assert machine.device.key is not None
+    key = home / "device.key"
+    key.touch(mode=0o600)
+    key.write_bytes(machine.device.key.private_bytes_raw())
+    filled = made.run("stock", "--add", "5", "--prefix", machine.prefix)
+    assert (filled.returncode, filled.stdout) == (
+        0, "5 papers are left. It is running low.\n",
+    )  # fmt: skip
+    return made
 
 
 def _drop(url: str) -> None:

@@ -5,7 +5,7 @@ is a ticket: one paper, whose serial the ledger and the card agree on.
 
 Seen to fail: a job noted after the printer moved, PRINTING called off at the next
 start, a job closed before the ledger heard of it, a lease that was not noted, a job
-forgotten because the machine's token had expired.
+forgotten because the machine's token had expired, or because it was overtaken.
 """
 
 import itertools
@@ -15,7 +15,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from card_bridge.gateway import LedgerUnreachable
+from card_bridge.gateway import LedgerRefusal, LedgerUnreachable
+from dispenser.hardware.printer import NotPrinted
 from dispenser.machine import State
 from dispenser.outbox import Stage
 from ledger.vocabulary.codes import Role
@@ -170,6 +171,23 @@ def test_a_call_off_that_the_ledger_would_not_hear_is_kept(theatre, machine):
     theatre.clock.passes(seconds=2)
     (kept,) = machine.station(gateway=theatre.gateway(expired)).recover()
     assert kept.stage == Stage.LEASED
+    assert machine.station().recover() == []
+    machine.require_given_back(visitor)
+
+
+def test_a_call_off_that_was_overtaken_is_kept(theatre, machine):
+    """Printing was authorised, so nothing but the machine's word frees the ticket."""
+    visitor = theatre.visitor()
+
+    def overtake(where: str) -> None:
+        if where == "before page.print_ticket":
+            raise NotPrinted("the paper is jammed")
+        if where == "before ledger.abort_dispense":
+            raise LedgerRefusal("overtaken", "Try again.", status=409)
+
+    visit = machine.serve(visitor, machine.station(burn=overtake))
+    assert visit.state == State.REFUSED
+    assert [job.stage for job in machine.outbox.jobs()] == [Stage.NOT_PRINTED]
     assert machine.station().recover() == []
     machine.require_given_back(visitor)
 

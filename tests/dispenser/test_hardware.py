@@ -193,6 +193,28 @@ def test_a_file_comes_whole_or_not_at_all(tmp_path, monkeypatch):
     assert [path.name for path in tmp_path.iterdir()] == ["D1-000017.pdf"]
 
 
+def test_a_paper_whose_name_may_not_be_on_disk_is_a_doubt(tmp_path, monkeypatch):
+    printer = FilePrinter(tmp_path, suffix=".pdf", render=lambda _: b"paper")
+    flush, flushed = os.fsync, []
+
+    def full(handle: int) -> None:
+        flushed.append(handle)
+        if len(flushed) == 2:
+            raise OSError(5, "Input/output error")
+        flush(handle)
+
+    with monkeypatch.context() as disk:
+        disk.setattr(os, "fsync", full)
+        with pytest.raises(PrintUnknown, match="Input/output error"):
+            printer.print_ticket(PAPER)
+    assert len(flushed) == 2
+
+
+def test_papers_are_not_for_everybodys_eyes(tmp_path):
+    FilePrinter(tmp_path / "papers", suffix=".pdf", render=pdf.render).ready()
+    assert (tmp_path / "papers").stat().st_mode & 0o077 == 0
+
+
 def test_a_file_is_never_printed_over(tmp_path):
     printer = FilePrinter(tmp_path, suffix=".pdf", render=lambda _: b"second")
     printer.place(PAPER.serial).write_bytes(b"first")

@@ -4,119 +4,22 @@ Seen to fail: a usage error that ended with 2, a doubt that ended with 2, a mach
 by two programs, a traceback for a damaged card file.
 """
 
-import io
 import json
-import os
 import re
 import shutil
-import subprocess
-import sys
-from contextlib import redirect_stderr, redirect_stdout
-from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID
-
-import pytest
 
 from card_bridge.virtual import VirtualCard
 from card_bridge.virtual.store import save
 from dispenser.alone import alone
-from dispenser.cli import main
 from dispenser.outbox import Job, Outbox, Stage
 from ledger.clock import new_id
-from tests.dispenser.theatre import ANSWER, DATE_OF_BIRTH, Theatre
+from tests.dispenser.desk import ALWAYS
+from tests.dispenser.theatre import ANSWER, DATE_OF_BIRTH
 
 DISPENSED, ERROR, REFUSED, IN_DOUBT = 0, 1, 2, 3
-# The program has a clock of its own, so its tickets are valid at any time.
-ALWAYS = {"valid_from": "2001-01-01T00:00:00Z", "valid_until": "2190-01-01T00:00:00Z"}
 NOWHERE = "http://127.0.0.1:9"
-
-
-@dataclass(frozen=True)
-class Said:
-    returncode: int
-    stdout: str
-    stderr: str
-
-
-def _run_apart(arguments: list[str], environment: dict[str, str]) -> Said:
-    done = subprocess.run(
-        [sys.executable, "-m", "dispenser.cli", *arguments],
-        env={**os.environ, **environment},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    return Said(done.returncode, done.stdout, done.stderr)
-
-
-def _run_here(arguments: list[str], environment: dict[str, str]) -> Said:
-    out, err, code = io.StringIO(), io.StringIO(), "0"
-    with pytest.MonkeyPatch.context() as world:
-        world.setattr(sys, "argv", ["dispenserctl", *arguments])
-        world.setattr(sys, "stdin", io.StringIO())
-        for name, value in environment.items():
-            world.setenv(name, value)
-        with redirect_stdout(out), redirect_stderr(err):
-            try:
-                main()
-            except SystemExit as ended:
-                code = str(ended.code)
-    return Said(int(code), out.getvalue(), err.getvalue())
-
-
-@dataclass
-class Desk:
-    """A machine's folder, and its program."""
-
-    theatre: Theatre
-    home: Path
-    device_id: str
-    token: str
-
-    apart: bool = False
-
-    def run(self, *arguments: str | Path, **environment: str) -> Said:
-        """Run the program: here, or `apart` as a process, which takes longer."""
-        wanted = {
-            "DISPENSER_HOME": str(self.home),
-            "DISPENSER_SERVER": self.theatre.url,
-            "DISPENSER_TOKEN": self.token,
-            **environment,
-        }
-        words = [str(argument) for argument in arguments]
-        return (_run_apart if self.apart else _run_here)(words, wanted)
-
-    def present(self, card: VirtualCard, *answers: str, **environment: str):
-        """Present a card by its file; return what was said, and the card after it."""
-        path = self.home / "card.json"
-        save(card.snapshot(), path)
-        typed = [part for answer in answers for part in ("--answer", answer)]
-        said = self.run(
-            "--json", "present", self.device_id, "--virtual", "--card-file", path,
-            *typed, **environment,
-        )  # fmt: skip
-        card.restore(VirtualCard.load(path).snapshot())
-        facts = json.loads(said.stdout) if said.stdout else {}
-        return said.returncode, facts, said.stderr
-
-
-@pytest.fixture
-def desk(theatre, tmp_path):
-    machine = theatre.machine()
-    home = tmp_path / "home"
-    home.mkdir()
-    made = Desk(theatre, home, str(machine.device.device_id), machine.device.token)
-    key = home / "device.key"
-    key.touch(mode=0o600)
-    key.write_bytes(machine.device.key.private_bytes_raw())
-    filled = made.run("stock", "--add", "5", "--prefix", machine.prefix)
-    assert (filled.returncode, filled.stdout) == (
-        0, "5 papers are left. It is running low.\n",
-    )  # fmt: skip
-    return made
 
 
 def test_dispensed_is_0_refused_is_2_each_with_its_facts(desk):
@@ -205,6 +108,8 @@ def test_no_error_is_told_with_a_refusals_exit_code(desk):
         (("present", "not-an-id"), {}, "is not a valid UUID"),
         (("present", str(new_id()), *lies[2:], path), {}, "."),
         (("resolve", desk.device_id, str(new_id())), {}, "--printed"),
+        ((*lies, path, "--zone", "Mars/Base"), {}, "no time zone known"),
+        ((*lies, path, "--zone", "../../etc/passwd"), {}, "no time zone known"),
         (("stock", "--add", "0"), {}, "papers"),
         (("stock", "--add", "many"), {}, "is not a valid integer"),
         (("fly",), {}, "No such command"),
@@ -270,6 +175,22 @@ def test_an_escpos_printer_gets_what_is_kept(desk):
     assert said.returncode == DISPENSED, said.stderr
     (roll,) = (desk.home / "papers").glob("*.escpos")
     assert device.read_bytes() == roll.read_bytes()
+
+
+def test_papers_tell_the_time_of_the_place_and_running_low_is_said(desk):
+    visitor = desk.theatre.visitor(
+        {"valid_from": "2020-06-01T16:30:00Z", "valid_until": "2190-12-01T16:30:00Z"}
+    )
+    path = desk.home / "card.json"
+    save(visitor.card.snapshot(), path)
+    said = desk.run(
+        "--json", "present", desk.device_id, "--virtual", "--card-file", path,
+        "--zone", "Europe/Berlin",
+    )  # fmt: skip
+    assert said.returncode == DISPENSED, said.stderr
+    assert said.stderr.endswith("Only 4 papers are left.\n")
+    (roll,) = (desk.home / "papers").glob("*.escpos")
+    assert b"Mon 01 Jun 2020, 18:30 CEST" in roll.read_bytes()
 
 
 def test_help_is_no_error(desk):
