@@ -9,7 +9,6 @@ Whatever was left unsettled with this card is settled first, by what the card sh
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -42,6 +41,9 @@ from ledger.vocabulary.sealed_ticket import (
     unseal,
     verify,
 )
+
+# Not there, or not in this state: the ledger has settled the write by a reading.
+SETTLED_OTHERWISE = (404, 409)
 
 Settle = Callable[[Outcome], object]
 
@@ -244,9 +246,11 @@ def settle_unsettled(
     else:
         proof = card.last_proof(authorities(card.uid, INSPECT_KEY))
         outcome = Outcome(proof, entry.operations)
-    # A ledger that refuses has settled it otherwise, or will by the next reading.
-    with suppress(LedgerRefusal):
+    try:
         settle(entry, outcome)
+    except LedgerRefusal as refusal:
+        if refusal.status not in SETTLED_OTHERWISE or refusal.code == "overtaken":
+            raise  # An expired token, say: the proof is kept for the next time.
     journal.settle(card.uid)
 
 
