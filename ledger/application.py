@@ -134,14 +134,75 @@ class Ledger(Application[UUID]):
             for event in events
         ]
 
-    def _load(self, kind: type[_A], stream_id: UUID, missing: Missing) -> _A:
+    def find(self, kind: type[_A], stream_id: UUID) -> _A | None:
+        """Load an aggregate of this kind; None if there is none."""
         try:
             loaded: object = self.repository.get(stream_id)
         except AggregateNotFoundError:
-            raise missing from None
-        if not isinstance(loaded, kind):
+            return None
+        return loaded if isinstance(loaded, kind) else None
+
+    def work(self) -> Work:
+        """Begin a command that touches several streams."""
+        return Work(self)
+
+    def _load(self, kind: type[_A], stream_id: UUID, missing: Missing) -> _A:
+        loaded = self.find(kind, stream_id)
+        if loaded is None:
             raise missing
         return loaded
+
+
+class Work:
+    """All that one command touches: loaded once, changed together, recorded as one.
+
+    Whoever asks for the same stream twice gets the same object, so that several steps
+    of a command see each other's changes before anything is recorded.
+    """
+
+    def __init__(self, ledger: Ledger) -> None:
+        self.ledger = ledger
+        self._touched: dict[UUID, Recorded] = {}
+
+    def find(self, kind: type[_A], stream_id: UUID) -> _A | None:
+        """Return the aggregate of this kind with this id; None if there is none."""
+        touched = self._touched.get(stream_id)
+        if touched is None:
+            touched = self.ledger.find(kind, stream_id)
+            if touched is not None:
+                self._touched[stream_id] = touched
+        return touched if isinstance(touched, kind) else None
+
+    def get(self, kind: type[_A], stream_id: UUID, missing: Missing) -> _A:
+        """Return the aggregate of this kind with this id; raise `missing`."""
+        found = self.find(kind, stream_id)
+        if found is None:
+            raise missing
+        return found
+
+    def add(self, begun: _A) -> _A:
+        """Take in a stream that this command has begun."""
+        if begun.id in self._touched:
+            raise ValueError("the stream is there already")
+        self._touched[begun.id] = begun
+        return begun
+
+    def ticket(self, ticket_id: UUID) -> ETicket:
+        return self.get(ETicket, ticket_id, TicketUnknown())
+
+    def order(self, order_id: UUID) -> Order:
+        return self.get(Order, order_id, OrderUnknown())
+
+    def medium(self, uid: bytes) -> Medium:
+        return self.get(Medium, medium_id(uid), MediumUnknown())
+
+    def record(self, cause: Cause) -> int:
+        """Append all that changed, all or nothing; return the last position.
+
+        Raises `Overtaken` when another writer was first on one of the streams.
+        """
+        changed = [each for each in self._touched.values() if each.pending_events]
+        return self.ledger.record(*changed, cause=cause)
 
 
 def attempt(command: Callable[[], _T]) -> _T:
