@@ -16,7 +16,7 @@ from uuid import UUID
 
 from ledger.aggregates.base import FirstEvent, Recorded, is_over
 from ledger.aggregates.e_ticket import Terms
-from ledger.aggregates.e_ticket.ticket import check_right
+from ledger.aggregates.e_ticket.content import check_right
 from ledger.errors import Conflict, Malformed
 from ledger.vocabulary.codes import Question
 from ledger.vocabulary.medium_record import USES_MAX

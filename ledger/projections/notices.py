@@ -175,8 +175,7 @@ class Notices(Projection[NoticesView]):
     @process_event.register
     def _(self, domain_event: ETicket.Modified, tracking: Tracking) -> None:
         detail = {
-            "right": domain_event.right,
-            "previous_right": domain_event.previous_right,
+            "changes": {name: new for name, (_, new) in domain_event.diff.items()},
             "reason": domain_event.reason,
         }
         self.view.change(

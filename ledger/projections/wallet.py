@@ -234,8 +234,19 @@ class Wallet(Projection[WalletView]):
 
     @process_event.register
     def _(self, domain_event: ETicket.Modified, tracking: Tracking) -> None:
-        changes = "says = %s, " + _NEXT_EPOCH
-        self.view.update(tracking, domain_event, changes, (domain_event.right,))
+        new = {field: after for field, (_, after) in domain_event.diff.items()}
+        changes: LiteralString = (
+            "says = COALESCE(%s, says), title = COALESCE(%s, title),"
+            " not_before = COALESCE(%s, not_before),"
+            " not_after = COALESCE(%s, not_after), epoch = epoch + %s"
+        )
+        times = [
+            datetime.fromisoformat(time) if (time := new.get(field)) else None
+            for field in ("not_before", "not_after")
+        ]
+        said = (new.get("right"), new.get("title"))
+        values = (*said, *times, int(domain_event.moves_epoch))
+        self.view.update(tracking, domain_event, changes, values)
 
     @process_event.register
     def _(self, domain_event: ETicket.WrittenToMedium, tracking: Tracking) -> None:

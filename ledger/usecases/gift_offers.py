@@ -73,12 +73,13 @@ def _owner_at(events: list[Recorded.Event], version: int) -> UUID:
 
 def _right_at(events: list[Recorded.Event], offered: ETicket.GiftOffered) -> str:
     """Return what was offered: whoever did not take it learns nothing newer."""
-    said = [
-        event.right
-        for event in events[: offered.originator_version]
-        if isinstance(event, ETicket.Issued | ETicket.Modified)
-    ]
-    return said[-1]
+    right = ""
+    for event in events[: offered.originator_version]:
+        if isinstance(event, ETicket.Issued):
+            right = event.right
+        elif isinstance(event, ETicket.Modified) and "right" in event.diff:
+            right = event.diff["right"][1] or ""
+    return right
 
 
 def _state(

@@ -114,7 +114,7 @@ def modify(
 ) -> Moved:
     """Change what a ticket is for, as its issuer: copies on cards become stale."""
     ticket = ledger.ticket(ticket_id)
-    ticket.modify(by=by, right=right, reason=reason, at=at)
+    ticket.modify(by=by, changes={"right": right}, reason=reason, at=at)
     return _recorded(ledger, ticket, cause)
 
 

@@ -154,7 +154,7 @@ def test_changed_while_offered_the_recipient_must_look_again():
     ticket = a_ticket()
     offer(ticket)
     seen = ticket.terms_hash
-    ticket.modify(by=ISSUER, right="Row 9", reason="moved", at=NOON)
+    ticket.modify(by=ISSUER, changes={"right": "Row 9"}, reason="moved", at=NOON)
     with pytest.raises(no.TermsChanged):
         ticket.accept_gift(
             offer_id=OFFER, by=BOB, terms_hash=seen, check_sealed=None, at=NOON
@@ -186,7 +186,7 @@ def test_where_it_is_exposed_the_old_copy_becomes_stale_by_the_epoch():
 
 def test_a_refresh_that_a_newer_epoch_overtook_is_no_news():
     ticket = on_a_card()
-    ticket.modify(by=ISSUER, right="Row 9", reason="moved", at=NOON)
+    ticket.modify(by=ISSUER, changes={"right": "Row 9"}, reason="moved", at=NOON)
     version = ticket.version
     ticket.confirm_write(
         write_id=UUID(int=711), medium_uid=UID.hex(), slot=0, epoch=2, at=NOON

@@ -229,7 +229,7 @@ def test_a_writer_that_was_overtaken_leaves_nothing(installation):
     ticket_id = town.buy()
     slow = town.ledger.ticket(ticket_id)
     town.offer(ticket_id)
-    slow.modify(by=ISSUER, right="Z1", reason="moved", at=NOON)
+    slow.modify(by=ISSUER, changes={"right": "Z1"}, reason="moved", at=NOON)
     with pytest.raises(Overtaken):
         town.ledger.record(slow, cause=CAUSE)
     assert town.ledger.ticket(ticket_id).right == "A1"

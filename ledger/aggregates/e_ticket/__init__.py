@@ -3,11 +3,27 @@
 from ledger.aggregates.e_ticket.states import (
     Form,
     FormKind,
+    Hold,
+    HoldEffect,
+    HoldKind,
     Life,
     Lock,
     LockKind,
     Terms,
+    Uses,
 )
 from ledger.aggregates.e_ticket.ticket import ETicket
 
-__all__ = ["ETicket", "Form", "FormKind", "Life", "Lock", "LockKind", "Terms"]
+__all__ = [
+    "ETicket",
+    "Form",
+    "FormKind",
+    "Hold",
+    "HoldEffect",
+    "HoldKind",
+    "Life",
+    "Lock",
+    "LockKind",
+    "Terms",
+    "Uses",
+]

@@ -29,6 +29,31 @@ class AlreadyUsed(Conflict):
     says = "The coupon has been used up."
 
 
+class Ended(Conflict):
+    code = "revoked"
+    says = "The ticket was {life} and gives no right any more."
+
+
+class Frozen(Conflict):
+    code = "frozen"
+    says = "The ticket is frozen by a case of the transaction centre ({kind})."
+
+
+class NotOver(Conflict):
+    code = "not_yet_valid"
+    says = "The ticket is valid until {not_after}; it has not expired."
+
+
+class NotEnded(Conflict):
+    code = "unknown"
+    says = "The ticket is {life}: there is nothing to reinstate."
+
+
+class AlreadyReversed(Conflict):
+    code = "already_reversed"
+    says = "Event {version} of the ticket was reversed before."
+
+
 class NoCoupon(Conflict):
     code = "unknown"
     says = "The ticket is not a coupon, so nothing can be redeemed with it."
@@ -59,9 +84,21 @@ class CardWritePending(Conflict):
     says = "The ticket is being recorded on a card; tap that card to finish it."
 
 
+class SoldPending(Conflict):
+    code = "sold_pending"
+    says = "The ticket is being sold: the payment is under way."
+
+
+class InExchange(Conflict):
+    code = "in_exchange"
+    says = "The ticket is about to be exchanged; confirm or give up that first."
+
+
 LOCKED = {
     LockKind.GIFT: InGift,
     LockKind.LISTING: Listed,
+    LockKind.SETTLEMENT: SoldPending,
+    LockKind.EXCHANGE: InExchange,
     LockKind.DISPENSE: InDispense,
     LockKind.REDEMPTION: InDispense,
     LockKind.CARD_WRITE: CardWritePending,
@@ -161,3 +198,78 @@ class BadPrice(Malformed):
 class NothingChanged(Conflict):
     code = "malformed"
     says = "The ticket says this already; nothing would change."
+
+
+class TooLate(Conflict):
+    code = "not_transferable"
+    says = "The ticket could be {moved} until {until}."
+
+
+class GroupTogether(Conflict):
+    code = "not_transferable"
+    says = "The ticket is one of {group_size} that stay together; move all of them."
+
+
+class NotOnePiece(Conflict):
+    code = "not_transferable"
+    says = "The ticket was used or has changed hands, so its sale cannot be undone."
+
+
+class NotRefundable(Conflict):
+    code = "not_refundable"
+    says = "The issuer does not take this ticket back."
+
+
+class NotExchangeable(Conflict):
+    code = "not_exchangeable"
+    says = "The issuer does not exchange this ticket."
+
+
+class NotModifiable(Denied):
+    code = "not_owner"
+    says = "Only the issuer may change the {field}; ask for it instead."
+
+
+class BadChange(Malformed):
+    code = "malformed"
+    says = "{says}"
+
+
+class RequestUnknown(Conflict):
+    code = "unknown"
+    says = "There is no open request with this id on the ticket."
+
+
+class SerialDead(Conflict):
+    code = "already_dispensed"
+    says = "The paper {serial} is not the ticket's valid paper."
+
+
+class NotDispensed(Conflict):
+    code = "unknown"
+    says = "The ticket is not on paper."
+
+
+class BadAmount(Malformed):
+    code = "malformed"
+    says = "An amount to redeem is a whole number of at least 1."
+
+
+class UsesExceeded(Conflict):
+    code = "limit"
+    says = "The coupon has {left} left; {amount} was asked for."
+
+
+class RedemptionUnknown(Conflict):
+    code = "unknown"
+    says = "There is no such redemption of this coupon."
+
+
+class ReversalExceeds(Conflict):
+    code = "limit"
+    says = "Of this redemption {left} can still be reversed; {amount} was asked for."
+
+
+class MediumKindRefused(Conflict):
+    code = "not_transferable"
+    says = "The issuer does not allow this ticket on a medium of kind {kind}."
