@@ -16,6 +16,7 @@ from eventsourcing.utils import Environment, EnvType
 
 from ledger.aggregates.account import Account, Entry
 from ledger.aggregates.base import Recorded
+from ledger.aggregates.case import Case
 from ledger.aggregates.device import Device
 from ledger.aggregates.e_ticket import ETicket
 from ledger.aggregates.medium import Medium, MediumUnknown
@@ -34,6 +35,7 @@ _T = TypeVar("_T")
 
 AGGREGATES: tuple[type[Recorded], ...] = (
     Account,
+    Case,
     Device,
     ETicket,
     Entry,

@@ -21,6 +21,16 @@ def paper_id(serial: str) -> UUID:
     return uuid5(_NAMESPACE, f"paper/{serial}")
 
 
+def case_id(kind: str, key: str) -> UUID:
+    """Return the id of the case that is opened of itself about one matter."""
+    return uuid5(_NAMESPACE, f"case/{kind}/{key}")
+
+
+def step_id(case_id: UUID, number: int) -> UUID:
+    """Return the id of what one step of a case's execution brings about."""
+    return uuid5(_NAMESPACE, f"case/{case_id}/step/{number}")
+
+
 def short(some_id: UUID) -> str:
     """Return the first eight hex digits, enough for people to tell ids apart."""
     return some_id.hex[:8]
