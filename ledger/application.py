@@ -24,6 +24,7 @@ from ledger.aggregates.offering import Offering
 from ledger.aggregates.order import Order, OrderUnknown
 from ledger.aggregates.paper import Paper
 from ledger.aggregates.party import Party
+from ledger.aggregates.sale import Sale
 from ledger.errors import Missing, Overtaken, Unknown
 from ledger.log.recorder import LedgerRecorder
 from ledger.vocabulary.ids import medium_id
@@ -44,6 +45,7 @@ AGGREGATES: tuple[type[Recorded], ...] = (
     Order,
     Paper,
     Party,
+    Sale,
 )
 
 

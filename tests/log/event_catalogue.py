@@ -96,6 +96,17 @@ MEANS = {
     "order.reserved": "A buyer holds a place at the price quoted.",
     "paper.numbered": "A serial belongs to one ticket for ever.",
     "party.registered": "Somebody is known; the name is sealed.",
+    "sale.aborted": "The sale was given up before anything had moved.",
+    "sale.clawed-back": "What had been paid out was taken back for the purchaser.",
+    "sale.closed": "Nothing is left to be done about the sale.",
+    "sale.compensated": "A wronged party was compensated out of the seller's share.",
+    "sale.escrowed": "The purchaser's money is in escrow; the titles move with it.",
+    "sale.funds-held": "Every tender is held or authorised.",
+    "sale.initiated": "Somebody buys listed tickets from their owner.",
+    "sale.paid-out": "Escrow was emptied to everybody who has a share.",
+    "sale.refunded": "Money went back from escrow to the purchaser, by a decision.",
+    "sale.reversed": "The payment never came: titles and escrow went back.",
+    "sale.title-moved": "The titles moved, in the commit of the escrow posting.",
 }
 
 OPENING = """\
