@@ -100,6 +100,8 @@ MEANS = {
     "sale.clawed-back": "What had been paid out was taken back for the purchaser.",
     "sale.closed": "Nothing is left to be done about the sale.",
     "sale.compensated": "A wronged party was compensated out of the seller's share.",
+    "sale.debt-recorded": "The payment never came and the tickets are used or gone:"
+    " the purchaser owes it.",
     "sale.escrowed": "The purchaser's money is in escrow; the titles move with it.",
     "sale.funds-held": "Every tender is held or authorised.",
     "sale.initiated": "Somebody buys listed tickets from their owner.",

@@ -107,7 +107,8 @@ class Sale(Recorded):
         self.entry_id: UUID | None = None
         self.paid: list[dict[str, Any]] = []
         self.returned: list[UUID] = []
-        self.returned_minor = 0
+        self.refunded_minor = 0
+        self.owed_minor = 0
         self.compensated_minor = 0
 
     @property
@@ -124,6 +125,12 @@ class Sale(Recorded):
         """What escrow still owes the seller."""
         shares = sum(line.split_minor["seller"] for line in self.left)
         return shares - self.compensated_minor
+
+    def missing_minor(self, ticket_ids: Collection[UUID]) -> int:
+        """What escrow lacks to give these back: it went into a compensation."""
+        kept = [line for line in self.left if line.ticket_id not in ticket_ids]
+        shares = sum(line.split_minor["seller"] for line in kept)
+        return max(0, self.compensated_minor - shares)
 
     def line(self, ticket_id: UUID) -> Line:
         """Return the line of this ticket; raise if it is not sold here or is back."""
@@ -263,6 +270,37 @@ class Sale(Recorded):
         def apply(self, aggregate: Sale) -> None:
             aggregate.state = SaleState.REVERSED
 
+    def record_debt(
+        self,
+        *,
+        paid: Sequence[Mapping[str, Any]],
+        amount_minor: int,
+        entry_id: UUID,
+        at: datetime,
+    ) -> None:
+        """Note that the buyer owes what never came: the tickets cannot go back.
+
+        `paid` is what did come.
+        """
+        self.require_state(SaleState.TITLE_MOVED)
+        self.trigger_event(
+            self.DebtRecorded,
+            timestamp=at,
+            paid=[dict(each) for each in paid],
+            amount_minor=amount_minor,
+            entry_id=entry_id,
+        )
+
+    class DebtRecorded(Event):
+        TOPIC = "sale.debt-recorded"
+        paid: list[dict[str, Any]]
+        amount_minor: int
+        entry_id: UUID
+
+        def apply(self, aggregate: Sale) -> None:
+            aggregate.paid = self.paid
+            aggregate.owed_minor += self.amount_minor
+
     def give_back(
         self,
         *,
@@ -273,18 +311,23 @@ class Sale(Recorded):
     ) -> None:
         """Note that a decision gave the buyer back what these tickets cost.
 
-        It came out of escrow, or was clawed back from those who had been paid.
+        It came out of escrow, the seller making up what is missing there, or was
+        clawed back from those who had been paid. A debt for the tickets goes first.
         """
         self.require_state(SaleState.TITLE_MOVED, *PAID_OUT)
         lines = [self.line(ticket_id) for ticket_id in ticket_ids]
+        amount_minor = sum(line.price_minor for line in lines)
+        in_escrow = self.state == SaleState.TITLE_MOVED
         happened: type[Sale._GivenBack] = (
-            self.Refunded if self.state == SaleState.TITLE_MOVED else self.ClawedBack
+            self.Refunded if in_escrow else self.ClawedBack
         )
         self.trigger_event(
             happened,
             timestamp=at,
             ticket_ids=[line.ticket_id for line in lines],
-            amount_minor=sum(line.price_minor for line in lines),
+            amount_minor=amount_minor,
+            debt_minor=min(amount_minor, self.owed_minor),
+            made_up_minor=self.missing_minor(ticket_ids) if in_escrow else 0,
             entry_id=entry_id,
             decision_id=decision_id,
         )
@@ -293,12 +336,16 @@ class Sale(Recorded):
         TOPIC = "sale.given-back"
         ticket_ids: list[UUID]
         amount_minor: int
+        debt_minor: int
+        made_up_minor: int
         entry_id: UUID | None
         decision_id: UUID
 
         def apply(self, aggregate: Sale) -> None:
+            aggregate.compensated_minor -= self.made_up_minor
             aggregate.returned = [*aggregate.returned, *self.ticket_ids]
-            aggregate.returned_minor += self.amount_minor
+            aggregate.refunded_minor += self.amount_minor - self.debt_minor
+            aggregate.owed_minor -= self.debt_minor
             if not aggregate.left:
                 aggregate.state = (
                     SaleState.CLAWBACK
