@@ -19,7 +19,7 @@ from ledger.clock import Clock
 from ledger.ports import PersonalData, Secrets
 from ledger.projections.ownership import OwnershipView
 from ledger.projections.wallet import WalletView
-from ledger.usecases import audit, ownership, transmission
+from ledger.usecases import audit, modification, transmission
 from ledger.vocabulary.codes import Role
 from ledger.vocabulary.sealed_ticket import RIGHT_MAX, SEALED_MAX
 
@@ -129,6 +129,7 @@ def blueprint(
             terminal_id=body["terminal_id"],
             by=party(),
             origin=origin,
+            at=clock.now(),
         )
         answer = {
             "sealed": sent.sealed,
@@ -144,11 +145,11 @@ def blueprint(
     def modify(body: Json, ticket_id: UUID) -> Answer:
         """Change what a ticket is for, as its issuer."""
         moved = attempt(
-            lambda: ownership.modify(
+            lambda: modification.modify(
                 ledger,
                 ticket_id=ticket_id,
                 by=party(),
-                right=body["right"],
+                changes={"right": body["right"]},
                 reason=body["reason"],
                 at=clock.now(),
                 cause=cause(),

@@ -14,9 +14,16 @@ from ledger.application import Ledger
 
 # What identifies the event stands beside; a write's id is its device's to know.
 _NOT_FACTS = {"originator_id", "originator_version", "timestamp", "cause", "write_id"}
-_SEALED = "_sealed"
+_SECRET = ("_sealed", "claim_hash")
 
-TITLE_EVENTS = (ETicket.Issued, ETicket.GiftAccepted, ETicket.Resold)
+# Title moves in these and nowhere else. `Reinstated` gives an ended right back to
+# whom it belonged to, so it makes no owner.
+TITLE_EVENTS = (
+    ETicket.Issued,
+    ETicket.GiftAccepted,
+    ETicket.Resold,
+    ETicket.Reassigned,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,5 +92,5 @@ def _facts(event: Recorded.Event) -> dict[str, Any]:
     return {
         name: value
         for name, value in vars(event).items()
-        if name not in _NOT_FACTS and not name.endswith(_SEALED)
+        if name not in _NOT_FACTS and not name.endswith(_SECRET)
     }

@@ -1,4 +1,4 @@
-"""Giving a ticket away through the transaction centre, and the issuer's changes."""
+"""Giving a ticket away through the transaction centre."""
 
 from __future__ import annotations
 
@@ -99,22 +99,6 @@ def withdraw_gift(
 ) -> Moved:
     ticket = ledger.ticket(ticket_id)
     ticket.withdraw_gift(offer_id=offer_id, by=by, at=at)
-    return _recorded(ledger, ticket, cause)
-
-
-def modify(
-    ledger: Ledger,
-    *,
-    ticket_id: UUID,
-    by: UUID,
-    right: str,
-    reason: str,
-    at: datetime,
-    cause: Cause,
-) -> Moved:
-    """Change what a ticket is for, as its issuer: copies on cards become stale."""
-    ticket = ledger.ticket(ticket_id)
-    ticket.modify(by=by, changes={"right": right}, reason=reason, at=at)
     return _recorded(ledger, ticket, cause)
 
 

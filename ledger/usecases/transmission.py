@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
+from ledger.aggregates.base import is_over
 from ledger.aggregates.device import Device
 from ledger.aggregates.e_ticket import ETicket
-from ledger.aggregates.e_ticket.refusals import NotTheOwner
+from ledger.aggregates.e_ticket.refusals import NoLongerValid, NotTheOwner
 from ledger.application import Ledger
 from ledger.ports import PersonalData, Secrets
 from ledger.usecases.parties import public_key_of
@@ -38,12 +40,18 @@ def transmit(
     terminal_id: UUID,
     by: UUID,
     origin: str,
+    at: datetime,
 ) -> Transmitted:
-    """Send the owner's ticket, as it is now, to a terminal. Records nothing."""
+    """Send the owner's ticket, as it is now, to a terminal. Records nothing.
+
+    A ticket whose validity is over is not sent, whether `Expired` was recorded or not.
+    """
     ticket = ledger.ticket(ticket_id)
     if ticket.owner_id != by:
         raise NotTheOwner(because=ticket.names(ticket.title_version))
     ticket.require_owned()
+    if is_over(ticket.not_after, at):
+        raise NoLongerValid(not_after=ticket.not_after.isoformat())
     terminal = ledger.device(terminal_id)
     terminal.require("terminal")
     sealed = sealed_for(
@@ -61,7 +69,11 @@ def sealed_for(
     epoch: int,
     origin: str,
 ) -> bytes:
-    """Sign a ticket at an epoch and seal it for a terminal's public key."""
+    """Sign a ticket at an epoch and seal it for a terminal's public key.
+
+    Every credential is made here, so none is made of a ticket that has ended.
+    """
+    ticket.require_owned()
     claims = TicketClaims(
         ticket_id=ticket.id,
         epoch=epoch,

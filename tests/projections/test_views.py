@@ -15,7 +15,7 @@ from ledger.projections.freshness import FreshnessView
 from ledger.projections.notices import NoticesView
 from ledger.projections.ownership import OwnershipView
 from ledger.projections.wallet import Wallet, WalletView
-from ledger.usecases import audit, ownership
+from ledger.usecases import audit, modification, ownership
 from ledger.vocabulary.codes import Verdict
 from ledger.vocabulary.ids import account_id, medium_id
 from tests.domain.examples import (
@@ -152,11 +152,11 @@ def test_a_card_is_stale_once_its_ticket_was_modified_and_its_owner_is_told(ledg
     its = town(ledger)
     ticket_id, card = its.buy(ALICE), card_of(ledger, ALICE)
     load(ledger, ticket_id, card, by=ALICE)
-    ownership.modify(
+    modification.modify(
         ledger,
         ticket_id=ticket_id,
         by=ISSUER,
-        right="B7",
+        changes={"right": "B7"},
         reason="the seat broke",
         at=NOON,
         cause=CAUSE,

@@ -18,7 +18,7 @@ from ledger.aggregates.e_ticket.refusals import (
 from ledger.aggregates.order import OrderClosed, OrderExpired, OrderUnknown
 from ledger.application import attempt
 from ledger.errors import Overtaken, Refusal
-from ledger.usecases import audit, ownership
+from ledger.usecases import audit, modification, ownership
 from ledger.usecases.sales import AnswerMissing
 from ledger.vocabulary.codes import Question
 from tests.domain.examples import ALICE, BOB, CAROL, ISSUER, NOON
@@ -60,11 +60,11 @@ def test_a_change_by_the_issuer_asks_the_recipient_anew(installation):
     town = Town(installation)
     ticket_id = town.buy()
     offer = town.offer(ticket_id)
-    ownership.modify(
+    modification.modify(
         town.ledger,
         ticket_id=ticket_id,
         by=ISSUER,
-        right="B7",
+        changes={"right": "B7"},
         reason="the stage was moved",
         at=NOON,
         cause=CAUSE,
