@@ -19,11 +19,13 @@ from ledger.aggregates.base import Recorded
 from ledger.aggregates.case import Case
 from ledger.aggregates.device import Device
 from ledger.aggregates.e_ticket import ETicket
+from ledger.aggregates.mandate import Mandate
 from ledger.aggregates.medium import Medium, MediumUnknown
 from ledger.aggregates.offering import Offering
 from ledger.aggregates.order import Order, OrderUnknown
 from ledger.aggregates.paper import Paper
 from ledger.aggregates.party import Party
+from ledger.aggregates.registered_sale import RegisteredSale
 from ledger.aggregates.sale import Sale
 from ledger.errors import Missing, Overtaken, Unknown
 from ledger.log.recorder import LedgerRecorder
@@ -40,11 +42,13 @@ AGGREGATES: tuple[type[Recorded], ...] = (
     Device,
     ETicket,
     Entry,
+    Mandate,
     Medium,
     Offering,
     Order,
     Paper,
     Party,
+    RegisteredSale,
     Sale,
 )
 

@@ -31,6 +31,16 @@ def step_id(case_id: UUID, number: int) -> UUID:
     return uuid5(_NAMESPACE, f"case/{case_id}/step/{number}")
 
 
+def mandate_id(issuer_id: UUID, seller_id: UUID) -> UUID:
+    """Return the id of a seller's mandate from one issuer."""
+    return uuid5(_NAMESPACE, f"mandate/{issuer_id}/{seller_id}")
+
+
+def elsewhere_id(seller_id: UUID, reference: str) -> UUID:
+    """Return the id of a sale that a seller registers under a reference of his."""
+    return uuid5(_NAMESPACE, f"elsewhere/{seller_id}/{reference}")
+
+
 def short(some_id: UUID) -> str:
     """Return the first eight hex digits, enough for people to tell ids apart."""
     return some_id.hex[:8]

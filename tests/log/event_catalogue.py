@@ -82,6 +82,9 @@ MEANS = {
     "e-ticket.written-to-medium": "It stands in a card's slot; a first write moves"
     " the epoch, a refresh does not.",
     "entry.made": "Money moved; the postings sum to zero.",
+    "mandate.granted": "An issuer lets a seller with a shop of its own sell for him.",
+    "mandate.renewed": "It is in force again, or at another commission.",
+    "mandate.withdrawn": "The seller registers nothing more; what he sold stands.",
     "medium.personalised": "A card has its keys and its holder.",
     "medium.suspected": "A tap showed a copy or an old image; it is kept as evidence.",
     "medium.write-aborted": "The card did not commit the write.",
@@ -96,6 +99,9 @@ MEANS = {
     "order.reserved": "A buyer holds a place at the price quoted.",
     "paper.numbered": "A serial belongs to one ticket for ever.",
     "party.registered": "Somebody is known; the name is sealed.",
+    "registered-sale.cancelled": "The seller took it back; its tickets ended unused.",
+    "registered-sale.registered": "A seller sold in a shop of its own; the tickets are"
+    " issued in the same commit.",
     "sale.aborted": "The sale was given up before anything had moved.",
     "sale.clawed-back": "What had been paid out was taken back for the purchaser.",
     "sale.closed": "Nothing is left to be done about the sale.",
