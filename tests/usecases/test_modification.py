@@ -1,7 +1,7 @@
 """A ticket's content changes by its issuer, or by its owner where the terms say so.
 
 Planted and caught: granting what one field of several allows; a grant that asks nobody
-who he is; a request that outlives its owner.
+who he is; a grant that does not look at what has ended.
 """
 
 from __future__ import annotations
