@@ -90,3 +90,6 @@ class PersonalData(Protocol):
 
     def open(self, subject_id: UUID, sealed: str) -> str | None:
         """Return the text, or None once the person was erased."""
+
+    def destroy(self, subject_id: UUID) -> None:
+        """Destroy the person's key for ever: nothing sealed under it opens again."""

@@ -50,6 +50,21 @@ class SubjectCipher:
         nonce, ciphertext = raw[:_NONCE_LENGTH], raw[_NONCE_LENGTH:]
         return AESGCM(key).decrypt(nonce, ciphertext, subject_id.bytes).decode()
 
+    def destroy(self, subject_id: UUID) -> None:
+        """Destroy a subject's key for ever; done twice, it stays destroyed.
+
+        No event changes, so every proof still holds; what was sealed reads as None.
+        """
+        with self._datastore.transaction(commit=True) as cursor:
+            cursor.execute(
+                self._sql(
+                    "INSERT INTO {} (subject_id, wrapped, created_at)"
+                    " VALUES (%s, NULL, now())"
+                    " ON CONFLICT (subject_id) DO UPDATE SET wrapped = NULL"
+                ),
+                (subject_id,),
+            )
+
     def _key(self, subject_id: UUID) -> bytes | None:
         with self._datastore.get_connection() as connection:
             row = connection.execute(

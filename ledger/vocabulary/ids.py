@@ -41,6 +41,11 @@ def elsewhere_id(seller_id: UUID, reference: str) -> UUID:
     return uuid5(_NAMESPACE, f"elsewhere/{seller_id}/{reference}")
 
 
+def compensation_id(ticket_id: UUID, version: int) -> UUID:
+    """Return the id of the one entry that makes good the loss of a title in money."""
+    return uuid5(_NAMESPACE, f"compensation/{ticket_id}/{version}")
+
+
 def short(some_id: UUID) -> str:
     """Return the first eight hex digits, enough for people to tell ids apart."""
     return some_id.hex[:8]

@@ -98,6 +98,8 @@ MEANS = {
     "order.released": "The buyer gave the reservation up.",
     "order.reserved": "A buyer holds a place at the price quoted.",
     "paper.numbered": "A serial belongs to one ticket for ever.",
+    "party.erased": "The key of what was said of them is destroyed; all proofs hold.",
+    "party.erasure-requested": "A person asks to be erased; a live case delays it.",
     "party.registered": "Somebody is known; the name is sealed.",
     "registered-sale.cancelled": "The seller took it back; its tickets ended unused.",
     "registered-sale.registered": "A seller sold in a shop of its own; the tickets are"

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from ledger.aggregates.case import refusals as no
-from ledger.aggregates.case.opening import Opening
+from ledger.aggregates.case.core import Core
 from ledger.aggregates.case.states import CaseState, Decision, Judgement
 
 # Above this value at stake, in minor units of whatever currency, the one who executes
@@ -15,7 +15,7 @@ from ledger.aggregates.case.states import CaseState, Decision, Judgement
 FOUR_EYES_MINOR = 10_000
 
 
-class Deciding(Opening):
+class Deciding(Core):
     """Review, decision, appeal, execution, closing."""
 
     @property
@@ -33,7 +33,7 @@ class Deciding(Opening):
         self._require_fresh_eyes(by)
         self.trigger_event(self.ReviewStarted, timestamp=at, by=by)
 
-    class ReviewStarted(Opening.Event):
+    class ReviewStarted(Core.Event):
         TOPIC = "case.review-started"
         by: str
 
@@ -88,7 +88,7 @@ class Deciding(Opening):
             parties=sorted(parties),
         )
 
-    class Decided(Opening.Event):
+    class Decided(Core.Event):
         TOPIC = "case.decided"
         by: str
         decision: dict[str, Any]
@@ -120,7 +120,7 @@ class Deciding(Opening):
             self.Appealed, timestamp=at, by=by, reason_sealed=reason_sealed
         )
 
-    class Appealed(Opening.Event):
+    class Appealed(Core.Event):
         TOPIC = "case.appealed"
         by: str
         reason_sealed: str
@@ -160,7 +160,7 @@ class Deciding(Opening):
         if value_minor > FOUR_EYES_MINOR and by == judgement.by:
             raise no.SameOperator(because=self.names(judgement.version))
 
-    class Executed(Opening.Event):
+    class Executed(Core.Event):
         TOPIC = "case.executed"
         by: str
         plan_hash: str
@@ -176,7 +176,7 @@ class Deciding(Opening):
         self._require_state(CaseState.EXECUTED)
         self.trigger_event(self.Closed, timestamp=at, by=by)
 
-    class Closed(Opening.Event):
+    class Closed(Core.Event):
         TOPIC = "case.closed"
         by: str
 

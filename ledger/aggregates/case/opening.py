@@ -12,15 +12,14 @@ from datetime import datetime
 from typing import Any, Self
 from uuid import UUID
 
-from ledger.aggregates.base import FirstEvent, Recorded
+from ledger.aggregates.base import FirstEvent
 from ledger.aggregates.case import refusals as no
+from ledger.aggregates.case.core import Core
 from ledger.aggregates.case.states import (
-    OVER,
     UNDECIDED,
     CaseState,
     CaseType,
     Evidence,
-    Judgement,
 )
 
 EVIDENCE_SIZE_MAX = 2**40
@@ -28,11 +27,8 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 _MEDIA_TYPE = re.compile(r"[a-z]+/[a-z0-9][a-z0-9.+-]{0,63}")
 
 
-class Opening(Recorded):
-    """A case's state; its opening, facts and evidence; withdrawal and merging."""
-
-    class Event(Recorded.Event):
-        """An event about one case."""
+class Opening(Core):
+    """A case's opening, facts and evidence; withdrawal and merging."""
 
     @classmethod
     def open(
@@ -66,7 +62,7 @@ class Opening(Recorded):
             opened_by=opened_by,
         )
 
-    class Opened(Event, FirstEvent):
+    class Opened(Core.Event, FirstEvent):
         TOPIC = "case.opened"
         case_type: str
         ticket_ids: list[UUID]
@@ -77,46 +73,6 @@ class Opening(Recorded):
         kind: str
         effects: list[str]
         opened_by: str
-
-    def __init__(
-        self,
-        *,
-        case_type: str,
-        ticket_ids: list[UUID],
-        medium_uid: str | None,
-        payment_id: UUID | None,
-        order_id: UUID | None,
-        facts: dict[str, Any],
-        kind: str,
-        effects: list[str],
-        opened_by: str,
-    ) -> None:
-        self.type = CaseType(case_type)
-        self.ticket_ids = tuple(ticket_ids)
-        self.medium_uid = medium_uid
-        self.payment_id = payment_id
-        self.order_id = order_id
-        self.facts = [facts]
-        self.kind = kind
-        self.effects = tuple(effects)
-        self.opened_by = opened_by
-        self.state = CaseState.OPENED
-        self.state_version = 1
-        self.evidence: tuple[Evidence, ...] = ()
-        self.merged_cases: tuple[UUID, ...] = ()
-        self.merged_into: UUID | None = None
-        self.judgements: tuple[Judgement, ...] = ()
-        self.reviewer: str | None = None
-        self.appealed_version = 0
-        self.plan_hash: str | None = None
-
-    @property
-    def is_live(self) -> bool:
-        return self.state not in OVER
-
-    @property
-    def is_undecided(self) -> bool:
-        return self.state in UNDECIDED
 
     def add_facts(
         self, *, facts: Mapping[str, Any], ticket_ids: Iterable[UUID], at: datetime
@@ -130,7 +86,7 @@ class Opening(Recorded):
             ticket_ids=self._new_among(ticket_ids),
         )
 
-    class FactsAdded(Event):
+    class FactsAdded(Core.Event):
         TOPIC = "case.facts-added"
         facts: dict[str, Any]
         ticket_ids: list[UUID]
@@ -178,7 +134,7 @@ class Opening(Recorded):
             media_type=media_type,
         )
 
-    class EvidenceGiven(Event):
+    class EvidenceGiven(Core.Event):
         TOPIC = "case.evidence-given"
         evidence_id: UUID
         by: str
@@ -212,7 +168,7 @@ class Opening(Recorded):
             raise self._not_in(UNDECIDED | {CaseState.DECIDED})
         self.trigger_event(self.Withdrawn, timestamp=at, by=by, reason=reason)
 
-    class Withdrawn(Event):
+    class Withdrawn(Core.Event):
         TOPIC = "case.withdrawn"
         by: str
         reason: str
@@ -227,7 +183,7 @@ class Opening(Recorded):
         self._require_undecided()
         self.trigger_event(self.Merged, timestamp=at, into_case_id=case_id, by=by)
 
-    class Merged(Event):
+    class Merged(Core.Event):
         TOPIC = "case.merged"
         into_case_id: UUID
         by: str
@@ -236,7 +192,7 @@ class Opening(Recorded):
             aggregate.merged_into = self.into_case_id
             aggregate._enter(CaseState.MERGED, self)
 
-    def take_in(self, *, other: Opening, at: datetime) -> None:
+    def take_in(self, *, other: Core, at: datetime) -> None:
         """Take in a case that is merged into this one."""
         self._require_undecided()
         self.trigger_event(
@@ -246,7 +202,7 @@ class Opening(Recorded):
             ticket_ids=self._new_among(other.ticket_ids),
         )
 
-    class TookIn(Event):
+    class TookIn(Core.Event):
         TOPIC = "case.took-in"
         case_id: UUID
         ticket_ids: list[UUID]
@@ -254,33 +210,3 @@ class Opening(Recorded):
         def apply(self, aggregate: Opening) -> None:
             aggregate.merged_cases = (*aggregate.merged_cases, self.case_id)
             aggregate.ticket_ids = (*aggregate.ticket_ids, *self.ticket_ids)
-
-    # What events do, and what commands ask.
-
-    def _new_among(self, ticket_ids: Iterable[UUID]) -> list[UUID]:
-        return [each for each in ticket_ids if each not in self.ticket_ids]
-
-    def _enter(self, state: CaseState, event: Recorded.Event) -> None:
-        self.state = state
-        self.state_version = event.originator_version
-
-    def _require_live(self) -> None:
-        if not self.is_live:
-            raise no.CaseOver(state=self.state, because=self.names(self.state_version))
-
-    def _require_undecided(self) -> None:
-        self._require_live()
-        if not self.is_undecided:
-            raise no.EvidenceTooLate(because=self.names(self.state_version))
-
-    def _require_state(self, *needed: CaseState) -> None:
-        self._require_live()
-        if self.state not in needed:
-            raise self._not_in(needed)
-
-    def _not_in(self, needed: Collection[CaseState]) -> no.NotInThisState:
-        return no.NotInThisState(
-            state=self.state,
-            needed=" or ".join(sorted(needed)),
-            because=self.names(self.state_version),
-        )

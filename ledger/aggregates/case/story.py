@@ -167,7 +167,8 @@ class TicketStory:
         title = self.moves[-1].version
         return (
             f"{self.ticket_id} of {self.owner_id} title {title}"
-            f" life {self.life}/{self.life_version} epoch {self.epoch} used {used} paper {self.paper_usable} held {held}"
+            f" life {self.life}/{self.life_version} epoch {self.epoch} used {used}"
+            f" paper {self.paper_usable} held {held}"
         )
 
 
