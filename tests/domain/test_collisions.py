@@ -65,11 +65,40 @@ def test_a_lease_first_and_no_gift_can_be_offered_while_it_lasts():
     assert refused.value.because == (f"{ticket.id}/{ticket.lock.version}",)
 
 
-def test_an_offer_first_and_the_dispenser_is_told_so():
-    ticket = on_a_card()
+def test_an_offer_first_and_the_dispenser_is_told_so_where_the_offer_blocks():
+    ticket = on_a_card(terms=Terms(on_medium="exposure", sender_use="blocked"))
     offer(ticket)
     with pytest.raises(no.InGift):
         start(ticket)
+
+
+def test_a_lease_behind_which_an_offer_stands_stops_the_accept_and_gives_way_to_it():
+    ticket = on_a_card()
+    offer(ticket)
+    start(ticket, at=NOON)
+    with pytest.raises(no.InDispense):
+        accept(ticket)
+    ticket.abort_dispense(job_id=JOB, device_id=DISPENSER, reason="jam", at=NOON)
+    assert (ticket.lock.kind, ticket.lock.ref) == (LockKind.GIFT, OFFER)
+    accept(ticket)
+    assert ticket.owner_id == BOB
+
+
+def test_once_it_is_printed_nothing_is_left_to_accept():
+    ticket = on_a_card()
+    offer(ticket)
+    start(ticket)
+    authorise(ticket)
+    ticket.dispense(
+        job_id=JOB,
+        serial="T-000001",
+        device_id=DISPENSER,
+        device_time=None,
+        at=NOON,
+    )
+    assert ticket.offer is None
+    with pytest.raises(no.AlreadyDispensed):
+        accept(ticket)
 
 
 def test_accepted_first_and_the_lease_finds_the_card_stale():

@@ -98,6 +98,8 @@ class Dispensing(Core):
         self._require_lease(device_id, write_id)
         if self.print_serial == serial:
             return
+        if serial in self.dead_serials:
+            raise no.SerialDead(serial=serial)
         if self.print_serial is not None:
             raise no.SerialMismatch(
                 serial=self.print_serial, because=self.names(self.lock.version)
