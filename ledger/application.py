@@ -7,13 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from typing import TypeVar, cast
+from typing import Any, TypeVar, cast
 from uuid import UUID
 
-from eventsourcing.application import AggregateNotFoundError, Application
-from eventsourcing.persistence import RecordConflictError
+from eventsourcing.application import Application
+from eventsourcing.persistence import RecordConflictError, StoredEvent
 from eventsourcing.utils import Environment, EnvType
+from psycopg.rows import DictRow
 
+from ledger import aggregates, vocabulary
 from ledger.aggregates.account import Account, Entry
 from ledger.aggregates.base import Recorded
 from ledger.aggregates.case import Case
@@ -29,6 +31,7 @@ from ledger.aggregates.registered_sale import RegisteredSale
 from ledger.aggregates.sale import Sale
 from ledger.errors import Missing, Overtaken, Unknown
 from ledger.log.recorder import LedgerRecorder
+from ledger.log.snapshots import Snapshots, code_fingerprint
 from ledger.vocabulary.ids import medium_id
 
 ATTEMPTS_MAX = 4
@@ -80,6 +83,14 @@ class Ledger(Application[UUID]):
 
     recorder: LedgerRecorder
 
+    def __init__(self, env: EnvType | None = None) -> None:
+        super().__init__(env)
+        self._streams = Snapshots(
+            self.recorder.datastore,
+            code=code_fingerprint(aggregates, vocabulary),
+            event_of=self._event,
+        )
+
     def construct_env(self, name: str, env: EnvType | None = None) -> Environment:
         # The library would read the whole process environment; settings come in here.
         return Environment(name, dict(env or {}))
@@ -106,7 +117,7 @@ class Ledger(Application[UUID]):
         return self._load(Medium, medium_id(uid), MediumUnknown())
 
     def knows(self, stream_id: UUID) -> bool:
-        return stream_id in self.repository
+        return bool(self.recorder.select_events(stream_id, limit=1))
 
     def record(self, *aggregates: Recorded, cause: Cause) -> int:
         """Append what is pending, all or nothing; return the last position.
@@ -144,15 +155,16 @@ class Ledger(Application[UUID]):
 
     def find(self, kind: type[_A], stream_id: UUID) -> _A | None:
         """Load an aggregate of this kind; None if there is none."""
-        try:
-            loaded: object = self.repository.get(stream_id)
-        except AggregateNotFoundError:
-            return None
+        loaded = self._streams.load(stream_id)
         return loaded if isinstance(loaded, kind) else None
 
     def work(self) -> Work:
         """Begin a command that touches several streams."""
         return Work(self)
+
+    def _event(self, stream_id: UUID, row: DictRow) -> Any:
+        stored = StoredEvent(stream_id, row["version"], row["topic"], row["state"])
+        return self.mapper.to_domain_event(stored)
 
     def _load(self, kind: type[_A], stream_id: UUID, missing: Missing) -> _A:
         loaded = self.find(kind, stream_id)

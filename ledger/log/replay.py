@@ -47,6 +47,10 @@ class Replay:
             said = f"{exported.topic} does not replay: {type(error).__name__}: {error}"
             raise BadHistory(said) from error
 
+    def present(self, stream_id: UUID) -> Any:
+        """Return an aggregate as of its last event that was applied."""
+        return self._aggregates[stream_id]
+
 
 def transcoder() -> JSONTranscoder:
     """Return what reads a stored state, as the application writes it."""

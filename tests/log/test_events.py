@@ -8,6 +8,7 @@ from uuid import UUID
 
 import pytest
 
+from ledger.aggregates.base import Recorded
 from ledger.application import AGGREGATES
 from ledger.log.export import ExportedEvent
 from ledger.log.replay import BadHistory, Replay
@@ -24,6 +25,14 @@ def golden() -> list[ExportedEvent]:
         )
         for index, line in enumerate(lines, 1)
     ]
+
+
+def golden_aggregates() -> list[Recorded]:
+    """What the golden events make, as of their last event."""
+    replay = Replay()
+    for event in golden():
+        replay.apply(event)
+    return [replay.present(stream) for stream in {e.originator_id for e in golden()}]
 
 
 def _bytes(said):
