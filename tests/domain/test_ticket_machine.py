@@ -13,6 +13,7 @@ redemption; a coupon used beyond its limit; a decision that undoes one event twi
 from collections import Counter
 from copy import copy
 from datetime import timedelta
+from itertools import pairwise
 from uuid import UUID
 
 from hypothesis import given, settings
@@ -26,7 +27,6 @@ from tests.domain.examples import (
     BOB,
     CAROL,
     DISPENSER,
-    HOUR,
     ISSUER,
     NOON,
     a_ticket,
@@ -403,7 +403,7 @@ def assert_because_names_events_of(ticket, refusal):
 def assert_titles_are_linear(story):
     """O2: each title event names the one before it, and who owned it then."""
     titles = [event for event in story if isinstance(event, TITLES)]
-    for last, event in zip(titles, titles[1:], strict=False):
+    for last, event in pairwise(titles):
         assert event.previous_title_version == last.originator_version
         giver = {
             ETicket.GiftAccepted: "giver_id",
@@ -439,6 +439,11 @@ def follows_the_rules(before, event, at):
             | ETicket.DispenseObserved
             | ETicket.RedemptionObserved,
         )
+    for rules in (rules_of_title, rules_of_paper, rules_of_uses, rules_of_locks):
+        rules(before, event, at)
+
+
+def rules_of_title(before, event, at):
     match event:
         case ETicket.GiftAccepted():
             assert before.lock.kind == LockKind.GIFT
@@ -455,6 +460,10 @@ def follows_the_rules(before, event, at):
         case ETicket.Reassigned():
             assert before.print_serial is None
             assert event.reverses_version not in before.reversed_versions
+
+
+def rules_of_paper(before, event, at):
+    match event:
         case ETicket.DispenseStarted() | ETicket.RedemptionStarted():
             offered = before.lock.kind == LockKind.GIFT
             wins = before.terms.sender_use == "wins"
@@ -476,6 +485,10 @@ def follows_the_rules(before, event, at):
             assert before.lock.kind == LockKind.DISPENSE
             assert event.serial == before.print_serial
             assert event.device_id == before.lease.device_id
+
+
+def rules_of_uses(before, event, at):
+    match event:
         case ETicket.CouponRedeemed():
             leased = before.lock.kind == LockKind.REDEMPTION
             assert event.device_seq is not None or leased
@@ -486,6 +499,10 @@ def follows_the_rules(before, event, at):
             assert before.lock.ref == event.write_id or before.form.is_at(
                 event.medium_uid, event.slot
             )
+
+
+def rules_of_locks(before, event, at):
+    match event:
         case ETicket.GiftOffered() | ETicket.Listed():
             assert before.lock.kind == LockKind.NONE
             assert not is_frozen(before, "no_title")
