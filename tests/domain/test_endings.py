@@ -63,8 +63,8 @@ def test_a_refund_by_policy_is_the_owners_until_the_cut_off():
     terms = {"terms": KIND, "not_before": NOON + 3 * HOUR}
     with pytest.raises(no.NotTheOwner):
         a_ticket(**terms).refund(amount_minor=1, entry_id=None, by=BOB, at=NOON)
+    late = NOON + 2 * HOUR
     with pytest.raises(no.TooLate, match="given back"):
-        late = NOON + 2 * HOUR
         a_ticket(**terms).refund(amount_minor=1, entry_id=None, by=ALICE, at=late)
     ticket = a_ticket(**terms)
     ticket.refund(amount_minor=1, entry_id=None, by=ALICE, at=NOON + HOUR)
