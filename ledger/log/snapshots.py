@@ -30,7 +30,7 @@ from eventsourcing.utils import retry
 from psycopg.rows import DictRow
 
 # The longest tail that is replayed beside a snapshot, when nobody else comes along.
-EVENTS_BETWEEN = 25
+EVENTS_BETWEEN = 16
 
 # As patient with a server that restarts as the library's own recorder is.
 ATTEMPTS_MAX, WAIT_S = 10, 0.2

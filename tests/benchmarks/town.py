@@ -18,6 +18,7 @@ from ledger.aggregates.medium import Change, Medium, SlotState
 from ledger.aggregates.offering import Offering
 from ledger.application import Cause
 from ledger.bootstrap import Installation, open_installation
+from ledger.log.snapshots import EVENTS_BETWEEN
 from ledger.projections.registry import NAMES
 from ledger.projections.runner import Runner
 from ledger.settings import Settings
@@ -246,15 +247,22 @@ def _written(
 def _told_about(
     its: Installation, holder: UUID, issuer: UUID, events: int, at: datetime
 ) -> UUID:
-    """A ticket with so many events: offered as a gift and withdrawn, over and over."""
+    """A ticket with so many events: offered as a gift and withdrawn, over and over.
+
+    If they are many, the last snapshot of it is as old as one can be.
+    """
     offering = _offering(issuer, 1, at)
     ticket = _ticket(uuid4(), uuid4(), offering, holder, "Row 1 seat 1", at)
+    its.ledger.record(offering, cause=CAUSE)
     while ticket.version < events:
+        if ticket.version == events - EVENTS_BETWEEN + 1:
+            its.ledger.record(ticket, cause=CAUSE)
+            its.ledger.ticket(ticket.id)
         offer_id = uuid4()
         ticket.offer_gift(
             offer_id=offer_id, by=holder, to=issuer, until=at + _HOUR, at=at
         )
         if ticket.version < events:
             ticket.withdraw_gift(offer_id=offer_id, by=holder, at=at)
-    its.ledger.record(offering, ticket, cause=CAUSE)
+    its.ledger.record(ticket, cause=CAUSE)
     return ticket.id
