@@ -11,6 +11,7 @@ from hashlib import sha256
 from uuid import UUID
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from ledger.aggregates.case import Case, CaseState, Decision, DecisionKind
 from ledger.aggregates.case.refusals import EvidenceDiffers, PartyToTheCase
@@ -18,6 +19,9 @@ from ledger.aggregates.e_ticket import ETicket, HoldKind, Life, LockKind
 from ledger.aggregates.e_ticket.refusals import Frozen, InDispense
 from ledger.application import attempt
 from ledger.errors import Refusal
+from ledger.log.checkpoint import Signer
+from ledger.log.export import export
+from ledger.log.verify import verify_export
 from ledger.usecases import cases, disputes, erasure
 from ledger.usecases.disputes import NoComplaint, NotTheirTicket
 from ledger.vocabulary.ids import case_id as computed_id
@@ -352,6 +356,29 @@ def test_nothing_more_can_be_said_about_who_was_erased(court):
     with pytest.raises(Refusal, match="erased"):
         court.personal.seal(CAROL, "a new name")
     assert court.personal.open(ALICE, court.ledger.party(ALICE).name_sealed)
+
+
+def exported(court):
+    signer = Signer("log.test", Ed25519PrivateKey.from_private_bytes(bytes(32)))
+    lines = export(court.ledger.recorder, signer, "log.test")
+    return [line.encode() for line in lines], str(signer.verifier)
+
+
+def test_18_after_an_erasure_every_proof_holds_and_the_fields_read_as_erased(court):
+    case_id = court.complain(court.ticket())
+    evidence(court, case_id)
+    court.withdraw(case_id)
+    erasure.request(court.ledger, party_id=ALICE, at=NOON, cause=CAUSE)
+    before, vkey = exported(court)
+    erase(court, ALICE)
+    after, _ = exported(court)
+    assert after[1 : len(before) - 1] == before[1:-1], "no stored event changed"
+    report = verify_export(after, vkey)
+    assert (report.problem, report.proven) == (None, True)
+    (kept,) = court.case(case_id).evidence
+    assert court.personal.open(ALICE, kept.description_sealed) is None
+    assert court.personal.open(ALICE, court.ledger.party(ALICE).name_sealed) is None
+    assert court.personal.open(BOB, court.ledger.party(BOB).name_sealed)
 
 
 def test_a_person_without_a_key_gets_none_after_the_erasure(court):
