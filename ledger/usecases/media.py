@@ -277,6 +277,7 @@ def now(ticket: ETicket) -> TicketNow:
         slot=ticket.form.slot,
         serial=ticket.form.serial,
         uses_left=ticket.uses.left,
+        held=ticket.is_held,
     )
 
 

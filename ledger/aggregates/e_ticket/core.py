@@ -177,6 +177,15 @@ class Core(Recorded):
             versions = [hold.version for hold in found]
             raise no.Frozen(kind=found[0].kind, because=self.names(*versions))
 
+    @property
+    def is_held(self) -> bool:
+        """Whether a hold forbids what the ticket is for: to be dispensed, or redeemed.
+
+        The title may be frozen beside that, or flagged; a machine need not know.
+        """
+        use = use_of(self.kind)
+        return any(use in hold.effects for hold in self.holds)
+
     def _require_free(self, at: datetime) -> None:
         """The right is still to be used, in time, and nothing holds it."""
         self._require_unlocked(at)
@@ -284,6 +293,11 @@ class Core(Recorded):
             raise no.OtherMachine(because=self.names(self.lock.version))
         if write_id is not None and write_id != lease.write_id:
             raise no.OtherWrite(because=self.names(self.lock.version))
+
+
+def use_of(kind: Kind) -> HoldEffect:
+    """Return what a hold must forbid for a ticket of this kind to be of no use."""
+    return HoldEffect.NO_REDEEM if kind == "coupon" else HoldEffect.NO_DISPENSE
 
 
 def gift_lock(offer: GiftOffer) -> Lock:

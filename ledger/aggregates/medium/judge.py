@@ -76,6 +76,7 @@ class TicketNow:
     slot: int | None
     serial: str | None = None
     uses_left: int = 1
+    held: bool = False  # By a case that forbids its use.
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,6 +207,12 @@ def _of_slot(
     marked = state.status != SlotStatus.LIVE
     if marked or ticket is None or not _agrees(reading, number, state, ticket):
         return found(Verdict.STALE, "medium_stale", VERDICT_SAYS[Verdict.STALE])
+    if ticket.held:
+        return found(
+            Verdict.FRESH,
+            "frozen",
+            "This ticket is frozen by a case; please see the transaction centre.",
+        )
     return found(Verdict.FRESH, None, VERDICT_SAYS[Verdict.FRESH])
 
 
