@@ -17,6 +17,7 @@ from psycopg.rows import DictRow
 
 from ledger import aggregates, vocabulary
 from ledger.aggregates.account import Account, Entry
+from ledger.aggregates.allowance import Allowance
 from ledger.aggregates.base import Recorded
 from ledger.aggregates.case import Case
 from ledger.aggregates.device import Device
@@ -41,6 +42,7 @@ _T = TypeVar("_T")
 
 AGGREGATES: tuple[type[Recorded], ...] = (
     Account,
+    Allowance,
     Case,
     Device,
     ETicket,
@@ -146,8 +148,8 @@ class Ledger(Application[UUID]):
 
     def events_of(self, stream_id: UUID) -> list[tuple[int, Recorded.Event]]:
         """Return every event of one stream with its position, oldest first."""
-        positions = self.recorder.positions_of(stream_id)
-        events = self.events.get(stream_id)
+        events = list(self.events.get(stream_id))
+        positions = self.recorder.positions_of(stream_id)  # After: it knows them all.
         return [
             (positions[event.originator_version], cast("Recorded.Event", event))
             for event in events

@@ -16,6 +16,21 @@ def account_id(party_id: UUID, kind: str, currency: str) -> UUID:
     return uuid5(_NAMESPACE, f"account/{party_id}/{kind}/{currency}")
 
 
+def allotment_id(offering_id: UUID, number: int) -> UUID:
+    """Return the id of one part of an offering's stock; numbers begin at 1."""
+    return uuid5(_NAMESPACE, f"allotment/{offering_id}/{number}")
+
+
+def allowance_id(offering_id: UUID, party_id: UUID) -> UUID:
+    """Return the id of what counts a party's share of an offering."""
+    return uuid5(_NAMESPACE, f"allowance/{offering_id}/{party_id}")
+
+
+def waiting_list_id(offering_id: UUID) -> UUID:
+    """Return the id of an offering's waiting list."""
+    return uuid5(_NAMESPACE, f"waiting-list/{offering_id}")
+
+
 def paper_id(serial: str) -> UUID:
     """Return the stream id of the sheet of paper with this serial."""
     return uuid5(_NAMESPACE, f"paper/{serial}")

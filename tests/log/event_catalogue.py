@@ -19,6 +19,13 @@ COMMON = {"originator_id", "originator_version", "timestamp", "originator_topic"
 MEANS = {
     "account.opened": "A party has a purse.",
     "account.posted": "The purse was credited, or debited if negative.",
+    "allowance.begun": "One party's share of one offering is counted from here.",
+    "allowance.bought": "What an order held is owned now.",
+    "allowance.gained": "A ticket came without an order: a gift, a grant, a resale.",
+    "allowance.held": "An order holds some; they count towards the limit.",
+    "allowance.lost": "A ticket is somebody else's now, or has ended.",
+    "allowance.released": "An order holds nothing any more.",
+    "allowance.resold": "A ticket was sold on; that counts towards the same limit.",
     "case.appealed": "A party asked for a second look, before anything was executed.",
     "case.closed": "It is over; exactly its own holds were released in this commit.",
     "case.decided": "Judged at a log position that is pinned.",
