@@ -6,8 +6,15 @@ from collections.abc import Iterator
 from datetime import datetime
 from uuid import UUID
 
-from ledger.aggregates.case import Case, CaseUnknown
-from ledger.aggregates.case.story import SELLER, Move, SaleFacts, TicketStory, Use
+from ledger.aggregates.case import Case, CaseType, CaseUnknown
+from ledger.aggregates.case.story import (
+    SELLER,
+    Chargeback,
+    Move,
+    SaleFacts,
+    TicketStory,
+    Use,
+)
 from ledger.aggregates.e_ticket import ETicket
 from ledger.aggregates.e_ticket.states import Life
 from ledger.aggregates.order import Order
@@ -67,6 +74,21 @@ def parties_of(work: Work, case: Case) -> set[str]:
     for merged_id in case.merged_cases:
         parties |= parties_of(work, work.get(Case, merged_id, CaseUnknown()))
     return parties
+
+
+def chargeback_of(case: Case) -> Chargeback | None:
+    """Return the bank's notice that a case of chargeback began with."""
+    if case.type != CaseType.CHARGEBACK:
+        return None
+    said = case.facts[0]
+    sale_id = said["sale_id"]
+    return Chargeback(
+        purchaser_id=UUID(said["purchaser_id"]),
+        amount_minor=said["amount_minor"],
+        currency=said["currency"],
+        clearing=said["clearing"],
+        sale_id=UUID(sale_id) if sale_id else None,
+    )
 
 
 def sealed_answer_of(work: Work, ticket_id: UUID, owner_id: UUID) -> str | None:

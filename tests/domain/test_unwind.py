@@ -15,6 +15,7 @@ from ledger.aggregates.case.refusals import (
     NotReversible,
     UsedAlready,
 )
+from ledger.aggregates.case.repaying import take_back_for_money
 from ledger.aggregates.case.story import (
     CaseFacts,
     Chargeback,
@@ -23,7 +24,7 @@ from ledger.aggregates.case.story import (
     TicketStory,
     Use,
 )
-from ledger.aggregates.case.unwind import plan, take_back_for_money
+from ledger.aggregates.case.unwind import plan
 from ledger.errors import Refusal
 from ledger.vocabulary.money import split
 
@@ -413,3 +414,54 @@ def test_the_last_payer_gets_back_what_he_paid_less_what_was_used(told):
         back = {each.account: each.amount_minor for each in step.postings}
         assert back.get(f"tenders/{payer}", 0) == due
         assert sum(back.values()) == 0
+
+
+def test_a_ticket_goes_back_to_one_event_only():
+    told = story(("gift", BOB), ("gift", CAROL))
+    both = Decision(DecisionKind.REVERSE_TO, events=(f"{TICKET}/1", f"{TICKET}/4"))
+    with pytest.raises(NotInTheCase):
+        planned(told, both)
+
+
+def test_a_refund_empties_the_escrow_even_of_a_coupon_used_in_part():
+    sold = sale(ALICE, BOB)
+    told = story(sold, uses_limit=4, uses=(Use(9, 1),))
+    totals = planned(told, Decision(DecisionKind.REFUND)).totals()
+    assert totals[f"escrow/{sold.sale_id}/EUR", "EUR"] == -4_000
+    assert totals[f"tenders/{sold.sale_id}", "EUR"] == 3_000
+    assert sum(totals.values()) == 0
+
+
+def bank_on(sold, amount=4_000):
+    return Chargeback(BOB, amount, "EUR", CLEARING, sold.sale_id)
+
+
+def test_a_resale_that_a_bank_took_back_is_undone_and_the_seller_has_his_ticket():
+    sold = sale(ALICE, BOB)
+    facts = CaseFacts(Decision(DecisionKind.REVOKE), (story(sold),), bank_on(sold))
+    reassigned, undone = plan(facts).steps
+    assert (reassigned.kind, reassigned.to_id) == (StepKind.REASSIGN, ALICE)
+    assert undone.undone_sales == (sold.sale_id,)
+    assert plan(facts).totals() == {
+        (f"escrow/{sold.sale_id}/EUR", "EUR"): -4_000,
+        (CLEARING, "EUR"): 4_000,
+    }
+
+
+@pytest.mark.parametrize("told", ["given on", "dispensed", "in part"])
+def test_a_resale_that_cannot_be_undone_is_the_purchasers_debt(told):
+    sold = sale(ALICE, BOB)
+    if told == "given on":
+        facts = (story(sold, ("gift", CAROL)), 4_000)
+    elif told == "dispensed":
+        facts = (story(sold, life="DISPENSED"), 4_000)
+    else:
+        facts = (story(sold), 3_000)
+    ticket, amount = facts
+    made = plan(
+        CaseFacts(Decision(DecisionKind.REVOKE), (ticket,), bank_on(sold, amount))
+    )
+    assert made.totals() == {
+        (CLEARING, "EUR"): amount,
+        (f"debt/{BOB}/EUR", "EUR"): -amount,
+    }

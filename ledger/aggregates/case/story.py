@@ -36,16 +36,31 @@ class SaleFacts:
 
     def taken_back(self, issuer_id: UUID, currency: str) -> Counter[str]:
         """Debit every share of the price where it lies now."""
+        taken = self.from_seller(self.shares.get(SELLER, 0), currency)
+        for account, amount in self._fees(issuer_id, currency).items():
+            taken[self._escrow(currency) if self.held else account] -= amount
+        return taken
+
+    def released(self, issuer_id: UUID, currency: str) -> Counter[str]:
+        """Empty what escrow holds of it to those who have a share."""
+        if not self.held:
+            return Counter()
+        fees = self._fees(issuer_id, currency)
+        seller = Counter({f"purse/{self.seller_id}": self.seller_held_minor})
+        left = sum(fees.values()) + self.seller_held_minor
+        released = fees + seller
+        released[self._escrow(currency)] = -left
+        return released
+
+    def _fees(self, issuer_id: UUID, currency: str) -> Counter[str]:
         paid_to = {
             ROYALTY: f"revenue/{issuer_id}/{currency}",
             PLATFORM: f"platform/{currency}",
             TAX: f"tax/{issuer_id}/{currency}",
         }
-        taken = self.from_seller(self.shares.get(SELLER, 0), currency)
-        for share, account in paid_to.items():
-            lies_in = self._escrow(currency) if self.held else account
-            taken[lies_in] -= self.shares.get(share, 0)
-        return taken
+        return Counter(
+            {account: self.shares.get(share, 0) for share, account in paid_to.items()}
+        )
 
     def from_seller(self, amount_minor: int, currency: str) -> Counter[str]:
         """Debit the seller: from escrow what it still owes him, then his purse."""
@@ -184,9 +199,13 @@ class CaseFacts:
 
 @dataclass(frozen=True, slots=True)
 class Chargeback:
-    """A payment that a bank took back: from the clearing account of its provider."""
+    """A payment that a bank took back: from the clearing account of its provider.
+
+    `sale_id` is the resale that it paid for; None: the first purchase.
+    """
 
     purchaser_id: UUID
     amount_minor: int
     currency: str
     clearing: str
+    sale_id: UUID | None = None
