@@ -11,7 +11,12 @@ from ledger.log.replay import transcoder
 from ledger.log.verify import exported_events
 
 TITLE_TOPICS = frozenset(
-    {"e-ticket.issued", "e-ticket.gift-accepted", "e-ticket.resold"}
+    {
+        "e-ticket.issued",
+        "e-ticket.gift-accepted",
+        "e-ticket.resold",
+        "e-ticket.reassigned",
+    }
 )
 
 

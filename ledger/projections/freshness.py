@@ -13,19 +13,25 @@ from uuid import UUID
 from eventsourcing.dispatch import singledispatchmethod
 from eventsourcing.persistence import Tracking
 
-from ledger.aggregates.e_ticket import ETicket, Life
+from ledger.aggregates.e_ticket import ETicket, HoldEffect, Life
 from ledger.aggregates.medium import Change, Medium, SlotState
 from ledger.aggregates.medium.judge import Known, TicketNow
 from ledger.aggregates.medium.medium import EMPTY, MediumStatus
 from ledger.projections.base import Projection, Statement, View
+from ledger.projections.endings import LIFE_AFTER, Ended
 from ledger.vocabulary.medium_record import EMPTY_SLOT, SLOTS_MAX, digest
 
 
 class FreshnessView(View):
-    """The tables `freshness_media`, `freshness_slots` and `freshness_tickets`."""
+    """The tables `freshness_media`, `_slots`, `_tickets` and `_holds`."""
 
     name = "freshness"
-    tables = ("freshness_media", "freshness_slots", "freshness_tickets")
+    tables = (
+        "freshness_media",
+        "freshness_slots",
+        "freshness_tickets",
+        "freshness_holds",
+    )
 
     def known(
         self, uid: bytes
@@ -35,7 +41,8 @@ class FreshnessView(View):
             "SELECT m.status AS medium_status, m.seq, m.digest, m.next_seq,"
             " s.slot AS number, s.status, s.epoch, s.uses_left, s.ticket_id,"
             " t.epoch AS ticket_epoch, t.life, t.medium_uid, t.slot AS ticket_slot,"
-            " t.serial, t.uses_left AS ticket_uses_left"
+            " t.serial, t.uses_left AS ticket_uses_left, EXISTS (SELECT FROM"
+            " freshness_holds h WHERE h.ticket_id = t.ticket_id) AS held"
             " FROM freshness_media m"
             " LEFT JOIN freshness_slots s"
             " ON s.medium_id = m.medium_id AND NOT s.pending"
@@ -71,17 +78,21 @@ def _now(row: Mapping[str, Any]) -> TicketNow:
         slot=row["ticket_slot"],
         serial=row["serial"],
         uses_left=row["ticket_uses_left"],
+        held=row["held"],
     )
 
 
 OffMedium: TypeAlias = (
-    ETicket.GiftAccepted | ETicket.Resold | ETicket.ReleasedFromMedium
+    ETicket.GiftAccepted
+    | ETicket.Resold
+    | ETicket.Reassigned
+    | ETicket.ReleasedFromMedium
 )
 
+OwnedAgain: TypeAlias = ETicket.DispenseReversed | ETicket.Reinstated
 
-NewEpoch: TypeAlias = (
-    ETicket.Modified | ETicket.MediumWritePrepared | ETicket.MediumWriteAborted
-)
+
+NewEpoch: TypeAlias = ETicket.MediumWritePrepared | ETicket.MediumWriteAborted
 
 
 class Freshness(Projection[FreshnessView]):
@@ -188,9 +199,14 @@ class Freshness(Projection[FreshnessView]):
         self.view.change(
             tracking,
             (
-                "INSERT INTO freshness_tickets (ticket_id, epoch, life, uses_left)"
-                " VALUES (%s, 1, %s, %s)",
-                (domain_event.originator_id, str(Life.OWNED), domain_event.uses_limit),
+                "INSERT INTO freshness_tickets (ticket_id, kind, epoch, life,"
+                " uses_left) VALUES (%s, %s, 1, %s, %s)",
+                (
+                    domain_event.originator_id,
+                    domain_event.kind,
+                    str(Life.OWNED),
+                    domain_event.uses_limit,
+                ),
             ),
         )
 
@@ -212,6 +228,16 @@ class Freshness(Projection[FreshnessView]):
             (
                 "UPDATE freshness_tickets SET epoch = epoch + 1 WHERE ticket_id = %s",
                 (domain_event.originator_id,),
+            ),
+        )
+
+    @process_event.register
+    def _(self, domain_event: ETicket.Modified, tracking: Tracking) -> None:
+        self.view.change(
+            tracking,
+            (
+                "UPDATE freshness_tickets SET epoch = epoch + %s WHERE ticket_id = %s",
+                (int(domain_event.moves_epoch), domain_event.originator_id),
             ),
         )
 
@@ -246,16 +272,101 @@ class Freshness(Projection[FreshnessView]):
         )
 
     @process_event.register
-    def _(self, domain_event: ETicket.CouponRedeemed, tracking: Tracking) -> None:
+    def _(self, domain_event: ETicket.PaperReissued, tracking: Tracking) -> None:
         self.view.change(
             tracking,
             (
-                "UPDATE freshness_tickets SET uses_left = uses_left - 1,"
-                " life = CASE WHEN uses_left = 1 THEN %s ELSE life END"
+                "UPDATE freshness_tickets SET epoch = epoch + 1, serial = %s"
                 " WHERE ticket_id = %s",
-                (str(Life.SPENT), domain_event.originator_id),
+                (domain_event.new_serial, domain_event.originator_id),
             ),
         )
+
+    @process_event.register
+    def _(self, domain_event: OwnedAgain, tracking: Tracking) -> None:
+        self.view.change(
+            tracking,
+            (
+                "UPDATE freshness_tickets SET epoch = epoch + 1, life = %s,"
+                " medium_uid = NULL, slot = NULL, serial = NULL WHERE ticket_id = %s",
+                (str(Life.OWNED), domain_event.originator_id),
+            ),
+        )
+
+    @process_event.register
+    def _(self, domain_event: Ended, tracking: Tracking) -> None:
+        life = str(LIFE_AFTER[type(domain_event)])
+        self.view.change(tracking, _ended(domain_event.originator_id, life))
+
+    @process_event.register
+    def _(self, domain_event: ETicket.CouponRedeemed, tracking: Tracking) -> None:
+        ticket_id = domain_event.originator_id
+        self.view.change(
+            tracking,
+            (
+                "UPDATE freshness_tickets SET uses_left = uses_left - %s"
+                " WHERE ticket_id = %s",
+                (domain_event.amount, ticket_id),
+            ),
+            (
+                # A row that does not qualify is no row, and its columns become NULL.
+                "UPDATE freshness_tickets SET life = CASE WHEN uses_left = 0 THEN %s"
+                " ELSE life END, (medium_uid, slot) ="
+                " (SELECT medium_uid, slot WHERE uses_left > 0) WHERE ticket_id = %s",
+                (str(Life.SPENT), ticket_id),
+            ),
+        )
+
+    @process_event.register
+    def _(self, domain_event: ETicket.RedemptionReversed, tracking: Tracking) -> None:
+        self.view.change(
+            tracking,
+            (
+                "UPDATE freshness_tickets SET uses_left = uses_left + %s"
+                " WHERE ticket_id = %s",
+                (domain_event.amount, domain_event.originator_id),
+            ),
+        )
+
+    # What cases forbid.
+
+    @process_event.register
+    def _(self, domain_event: ETicket.Frozen, tracking: Tracking) -> None:
+        self.view.change(
+            tracking,
+            (
+                "INSERT INTO freshness_holds SELECT ticket_id, %s, %s"
+                " FROM freshness_tickets WHERE ticket_id = %s"
+                " AND CASE kind WHEN 'coupon' THEN %s ELSE %s END = ANY(%s)"
+                " ON CONFLICT DO NOTHING",
+                (
+                    domain_event.case_id,
+                    domain_event.kind,
+                    domain_event.originator_id,
+                    str(HoldEffect.NO_REDEEM),
+                    str(HoldEffect.NO_DISPENSE),
+                    domain_event.effects,
+                ),
+            ),
+        )
+
+    @process_event.register
+    def _(self, domain_event: ETicket.Unfrozen, tracking: Tracking) -> None:
+        self.view.change(
+            tracking,
+            (
+                "DELETE FROM freshness_holds WHERE ticket_id = %s AND case_id = %s",
+                (domain_event.originator_id, domain_event.case_id),
+            ),
+        )
+
+
+def _ended(ticket_id: UUID, life: str) -> Statement:
+    return (
+        "UPDATE freshness_tickets SET life = %s, medium_uid = NULL, slot = NULL,"
+        " serial = NULL WHERE ticket_id = %s",
+        (life, ticket_id),
+    )
 
 
 def _pending(medium_id: UUID, change: Change) -> Statement:

@@ -1,6 +1,7 @@
 """Who owned a ticket when, and by which event: the chain of title.
 
-Title moves in `Issued`, `GiftAccepted` and `Resold`, and nowhere else.
+Title moves in `Issued`, `GiftAccepted`, `Resold` and `Reassigned`, and nowhere else:
+`Reinstated` gives an ended right back to whom it belonged.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeAlias
 from uuid import UUID
 
 from eventsourcing.dispatch import singledispatchmethod
@@ -16,6 +17,8 @@ from eventsourcing.persistence import Tracking
 
 from ledger.aggregates.e_ticket import ETicket
 from ledger.projections.base import Projection, View
+
+TitleMoved: TypeAlias = ETicket.GiftAccepted | ETicket.Resold | ETicket.Reassigned
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +60,7 @@ class OwnershipView(View):
     def begin(self, tracking: Tracking, event: ETicket.Issued) -> None:
         self.change(tracking, _title(tracking, event, event.owner_id))
 
-    def move(
-        self, tracking: Tracking, event: ETicket.GiftAccepted | ETicket.Resold
-    ) -> None:
+    def move(self, tracking: Tracking, event: TitleMoved) -> None:
         self.change(
             tracking,
             (
@@ -100,7 +101,5 @@ class Ownership(Projection[OwnershipView]):
         self.view.begin(tracking, domain_event)
 
     @process_event.register
-    def _(
-        self, domain_event: ETicket.GiftAccepted | ETicket.Resold, tracking: Tracking
-    ) -> None:
+    def _(self, domain_event: TitleMoved, tracking: Tracking) -> None:
         self.view.move(tracking, domain_event)
