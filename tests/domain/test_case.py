@@ -173,6 +173,12 @@ def test_a_party_neither_reviews_nor_decides_nor_executes(party):
         executed(decided(reviewed(opened())), by=party)
 
 
+def test_who_opened_a_case_does_not_judge_it_though_he_has_no_part_in_the_ticket():
+    case = opened(opened_by=OPERATOR)
+    with pytest.raises(no.PartyToTheCase):
+        reviewed(case, by=OPERATOR)
+
+
 def test_only_the_reviewer_decides():
     with pytest.raises(no.NotTheReviewer):
         decided(reviewed(opened()), by=COLLEAGUE)
