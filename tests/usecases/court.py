@@ -128,6 +128,7 @@ class Court:
         *ticket_ids: UUID,
         by: UUID = ALICE,
         about="unauthorised_transfer",
+        as_operator=False,
         at=NOON,
     ) -> UUID:
         return disputes.complain(
@@ -136,7 +137,7 @@ class Court:
             case_type=about,
             ticket_ids=ticket_ids,
             by=by,
-            as_operator=False,
+            as_operator=as_operator,
             at=at,
             cause=CAUSE,
         ).case_id

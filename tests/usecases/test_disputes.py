@@ -1,8 +1,10 @@
 """Disputes on a real ledger: what a case holds, who speaks in it, and who wins a race.
 
-Bugs planted one at a time, each of which made a test fail: closing released every hold
-on the ticket instead of the case's own; a merge released before the other case held;
-facts were added to a decided case; the judged position was not pinned.
+Bugs planted one at a time, each of which made a test fail: ending a case released
+every hold on the ticket instead of its own; a merge released before the other case
+held; facts joined a decided case; the judged position was not pinned; an erasure did
+not ask for live cases; a destroyed key stayed; who opened a merged case could judge
+the other one.
 """
 
 from concurrent.futures import ThreadPoolExecutor
@@ -113,13 +115,13 @@ def test_a_merged_case_hands_its_tickets_over_without_a_gap(court):
 
 
 def test_the_opener_of_a_merged_case_does_not_judge_the_other(court):
-    case_id = court.complain(court.ticket())
+    case_id = court.complain(court.ticket(), by=THIRD, as_operator=True)
     into_id = court.complain(court.ticket(owner_id=CAROL), by=CAROL)
     disputes.merge(
         court.ledger, case_id=case_id, into_id=into_id, by=JUDGE, at=NOON, cause=CAUSE
     )
     with pytest.raises(PartyToTheCase):
-        court.decide(into_id, UPHOLD, by=ALICE)
+        court.decide(into_id, UPHOLD, by=THIRD)
 
 
 def test_every_hold_names_a_live_case(court):
