@@ -259,6 +259,19 @@ def test_a_bank_decides_without_a_review_for_what_it_did_is_a_fact():
     assert (case.state, case.judgement.by) == (CaseState.DECIDED, "bank")
 
 
+def test_a_chargeback_is_the_banks_until_it_has_decided():
+    case = opened(case_type=CaseType.CHARGEBACK)
+    with pytest.raises(no.BankDecides):
+        reviewed(case)
+    with pytest.raises(no.BankDecides):
+        case.merge_into(case_id=OTHER, by=OPERATOR, at=NOON)
+    case.hear_the_bank(
+        decision=Decision(DecisionKind.REVOKE), judged_at_position=5, at=NOON
+    )
+    decided(reviewed(appealed(case)))
+    assert case.judgement.by == OPERATOR
+
+
 STEPS = st.sampled_from(
     [
         ("give_evidence", shown),

@@ -181,6 +181,7 @@ class Opening(Core):
         if case_id == self.id:
             raise no.MergedIntoItself
         self._require_undecided()
+        self._require_not_with_bank()
         self.trigger_event(self.Merged, timestamp=at, into_case_id=case_id, by=by)
 
     class Merged(Core.Event):

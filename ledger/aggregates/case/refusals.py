@@ -18,6 +18,11 @@ class NotInThisState(Conflict):
     says = "The case is {state}; this needs it to be {needed}."
 
 
+class BankDecides(Conflict):
+    code = "case_state"
+    says = "What becomes of a chargeback the bank says first."
+
+
 class EvidenceTooLate(Conflict):
     code = "case_state"
     says = "The case is decided; further evidence needs an appeal."
