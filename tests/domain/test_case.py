@@ -265,6 +265,8 @@ def test_a_chargeback_is_the_banks_until_it_has_decided():
         reviewed(case)
     with pytest.raises(no.BankDecides):
         case.merge_into(case_id=OTHER, by=OPERATOR, at=NOON)
+    with pytest.raises(no.BankDecides):
+        case.take_in(other=opened(OTHER), at=NOON)
     case.hear_the_bank(
         decision=Decision(DecisionKind.REVOKE), judged_at_position=5, at=NOON
     )

@@ -69,9 +69,9 @@ class Core(Recorded):
         if not self.is_undecided:
             raise no.EvidenceTooLate(because=self.names(self.state_version))
 
-    def _require_not_with_bank(self) -> None:
-        """A chargeback is the bank's until it has decided; then one may appeal."""
-        if self.type == CaseType.CHARGEBACK and not self.judgements:
+    def _require_not_of_the_bank(self) -> None:
+        """A chargeback is about one payment and its tickets, and stays alone."""
+        if self.type == CaseType.CHARGEBACK:
             raise no.BankDecides(because=self.names(1))
 
     def _require_state(self, *needed: CaseState) -> None:

@@ -29,7 +29,8 @@ class Deciding(Core):
         self._require_state(
             CaseState.OPENED, CaseState.EVIDENCE, CaseState.REVIEW, CaseState.APPEALED
         )
-        self._require_not_with_bank()
+        if not self.judgements:
+            self._require_not_of_the_bank()
         self._require_no_party(by, parties)
         self._require_fresh_eyes(by)
         self.trigger_event(self.ReviewStarted, timestamp=at, by=by)

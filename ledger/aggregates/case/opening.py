@@ -181,7 +181,7 @@ class Opening(Core):
         if case_id == self.id:
             raise no.MergedIntoItself
         self._require_undecided()
-        self._require_not_with_bank()
+        self._require_not_of_the_bank()
         self.trigger_event(self.Merged, timestamp=at, into_case_id=case_id, by=by)
 
     class Merged(Core.Event):
@@ -196,6 +196,7 @@ class Opening(Core):
     def take_in(self, *, other: Core, at: datetime) -> None:
         """Take in a case that is merged into this one."""
         self._require_undecided()
+        self._require_not_of_the_bank()
         self.trigger_event(
             self.TookIn,
             timestamp=at,
