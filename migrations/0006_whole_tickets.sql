@@ -1,13 +1,16 @@
 -- All six parts of a ticket in the views: what is held, offered, and used in part.
 -- migrate:up
 
--- Rows that exist lack what is new, so both views begin anew: their keeper fills them.
+-- Rows that exist lack what is new, so these views begin anew: their keeper fills them.
 DELETE FROM wallet;
 DELETE FROM freshness_media;
 DELETE FROM freshness_slots;
 DELETE FROM freshness_tickets;
-DELETE FROM projection_stops WHERE name IN ('wallet', 'freshness');
-DELETE FROM projection_tracking WHERE application_name IN ('wallet', 'freshness');
+DELETE FROM notices;
+DELETE FROM notices_tickets;
+DELETE FROM projection_stops WHERE name IN ('wallet', 'freshness', 'notices');
+DELETE FROM projection_tracking
+    WHERE application_name IN ('wallet', 'freshness', 'notices');
 
 -- A lease may stand before an open offer, a sale before its listing: both come back.
 ALTER TABLE wallet
@@ -47,8 +50,13 @@ CREATE TABLE freshness_holds (
     PRIMARY KEY (ticket_id, case_id, kind)
 );
 
+ALTER TABLE notices_tickets ADD issuer_id uuid NOT NULL;
+CREATE INDEX notices_ticket ON notices (ticket_id) WHERE kind = 'frozen';
+
 -- migrate:down
 
+DROP INDEX notices_ticket;
+ALTER TABLE notices_tickets DROP issuer_id;
 DROP TABLE freshness_holds;
 ALTER TABLE freshness_tickets
     DROP kind,

@@ -1,7 +1,8 @@
 """What a party is told: that a gift is offered, that a ticket was sold, and the like.
 
 A notice carries ids and amounts, no names. The view remembers of each ticket only whom
-a next event about it concerns: its owner, the recipient of an open offer, its card.
+a next event about it concerns: its owner and issuer, the
+recipient of an open offer, its card.
 """
 
 from __future__ import annotations
@@ -9,15 +10,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, LiteralString
+from typing import Any, LiteralString, TypeAlias
 from uuid import UUID
 
 from eventsourcing.dispatch import singledispatchmethod
 from eventsourcing.persistence import Tracking
 from psycopg.types.json import Jsonb
 
-from ledger.aggregates.e_ticket import ETicket
+from ledger.aggregates.e_ticket import ETicket, HoldEffect
 from ledger.projections.base import Projection, Statement, View
+from ledger.projections.endings import LIFE_AFTER, Ended
 
 NOTICES_MAX = 200
 
@@ -54,6 +56,10 @@ class NoticesView(View):
 
 OWNER: LiteralString = "owner_id"
 OFFERED_TO: LiteralString = "offered_to"
+ISSUER: LiteralString = "issuer_id"
+
+Detail: TypeAlias = dict[str, Any]
+OfferEnded: TypeAlias = ETicket.GiftWithdrawn | ETicket.GiftExpired
 
 
 class Notices(Projection[NoticesView]):
@@ -68,8 +74,13 @@ class Notices(Projection[NoticesView]):
         self.view.change(
             tracking,
             (
-                "INSERT INTO notices_tickets (ticket_id, owner_id) VALUES (%s, %s)",
-                (domain_event.originator_id, domain_event.owner_id),
+                "INSERT INTO notices_tickets (ticket_id, owner_id, issuer_id)"
+                " VALUES (%s, %s, %s)",
+                (
+                    domain_event.originator_id,
+                    domain_event.owner_id,
+                    domain_event.issuer_id,
+                ),
             ),
         )
 
@@ -77,18 +88,17 @@ class Notices(Projection[NoticesView]):
 
     @process_event.register
     def _(self, domain_event: ETicket.GiftOffered, tracking: Tracking) -> None:
+        """A direct offer is handed over by its sender: its recipient knows."""
+        direct = domain_event.via == "direct"
+        to = None if direct else domain_event.to_party_id
         detail = {
             "offer_id": str(domain_event.offer_id),
             "terms_hash": domain_event.terms_hash,
             "until": domain_event.until.isoformat(),
         }
-        offered = (domain_event.to_party_id, domain_event.originator_id)
         self.view.change(
             tracking,
-            (
-                "UPDATE notices_tickets SET offered_to = %s WHERE ticket_id = %s",
-                offered,
-            ),
+            _offered(domain_event, to),
             _tell(tracking, domain_event, OFFERED_TO, "gift_offered", detail),
         )
 
@@ -115,11 +125,7 @@ class Notices(Projection[NoticesView]):
         )
 
     @process_event.register
-    def _(
-        self,
-        domain_event: ETicket.GiftWithdrawn | ETicket.GiftExpired,
-        tracking: Tracking,
-    ) -> None:
+    def _(self, domain_event: OfferEnded, tracking: Tracking) -> None:
         expired = isinstance(domain_event, ETicket.GiftExpired)
         kind = "gift_expired" if expired else "gift_withdrawn"
         detail = {"offer_id": str(domain_event.offer_id)}
@@ -130,22 +136,48 @@ class Notices(Projection[NoticesView]):
             _offer_over(domain_event),
         )
 
+    @process_event.register
+    def _(self, domain_event: ETicket.GiftSuspended, tracking: Tracking) -> None:
+        detail = {"offer_id": str(domain_event.offer_id)}
+        self._tell_both(tracking, domain_event, "gift_suspended", detail)
+
+    @process_event.register
+    def _(self, domain_event: ETicket.GiftResumed, tracking: Tracking) -> None:
+        until = domain_event.until.isoformat()
+        detail = {"offer_id": str(domain_event.offer_id), "until": until}
+        self._tell_both(tracking, domain_event, "gift_resumed", detail)
+
+    def _tell_both(
+        self, tracking: Tracking, event: ETicket.Event, kind: str, detail: Detail
+    ) -> None:
+        """Tell the owner, and who it is offered to."""
+        whom = (OWNER, OFFERED_TO)
+        told = [_tell(tracking, event, each, kind, detail) for each in whom]
+        self.view.change(tracking, *told)
+
     # Resale.
 
     @process_event.register
     def _(self, domain_event: ETicket.Listed, tracking: Tracking) -> None:
-        to, ticket_id = domain_event.to_party_id, domain_event.originator_id
         detail = {
             "listing_id": str(domain_event.listing_id),
             "price_minor": domain_event.price_minor,
             "until": domain_event.until.isoformat(),
         }
-        told = _tell(tracking, domain_event, OFFERED_TO, "sale_offered", detail)
-        offered: Statement = (
-            "UPDATE notices_tickets SET offered_to = %s WHERE ticket_id = %s",
-            (to, ticket_id),
+        self.view.change(
+            tracking,
+            _offered(domain_event, domain_event.to_party_id),
+            _tell(tracking, domain_event, OFFERED_TO, "sale_offered", detail),
         )
-        self.view.change(tracking, offered, *([told] if to else []))
+
+    @process_event.register
+    def _(self, domain_event: ETicket.Repriced, tracking: Tracking) -> None:
+        detail = {
+            "listing_id": str(domain_event.listing_id),
+            "price_minor": domain_event.price_minor,
+        }
+        told = _tell(tracking, domain_event, OFFERED_TO, "sale_repriced", detail)
+        self.view.change(tracking, told)
 
     @process_event.register
     def _(self, domain_event: ETicket.Unlisted, tracking: Tracking) -> None:
@@ -153,8 +185,24 @@ class Notices(Projection[NoticesView]):
             "listing_id": str(domain_event.listing_id),
             "reason": domain_event.reason,
         }
-        told = _tell(tracking, domain_event, OWNER, "unlisted", detail)
-        self.view.change(tracking, told, _offer_over(domain_event))
+        self.view.change(
+            tracking,
+            _tell(tracking, domain_event, OWNER, "unlisted", detail),
+            _tell(tracking, domain_event, OFFERED_TO, "unlisted", detail),
+            _offer_over(domain_event),
+        )
+
+    @process_event.register
+    def _(self, domain_event: ETicket.SaleStarted, tracking: Tracking) -> None:
+        detail = {"sale_id": str(domain_event.sale_id)}
+        told = _tell(tracking, domain_event, OWNER, "sale_started", detail)
+        self.view.change(tracking, told)
+
+    @process_event.register
+    def _(self, domain_event: ETicket.SaleAborted, tracking: Tracking) -> None:
+        detail = {"sale_id": str(domain_event.sale_id), "reason": domain_event.reason}
+        told = _tell(tracking, domain_event, OWNER, "sale_aborted", detail)
+        self.view.change(tracking, told)
 
     @process_event.register
     def _(self, domain_event: ETicket.Resold, tracking: Tracking) -> None:
@@ -178,11 +226,33 @@ class Notices(Projection[NoticesView]):
             "changes": {name: new for name, (_, new) in domain_event.diff.items()},
             "reason": domain_event.reason,
         }
+        stale = domain_event.moves_epoch
         self.view.change(
             tracking,
             _tell(tracking, domain_event, OWNER, "modified", detail),
-            _tell_if_on_card(tracking, domain_event),
+            *([_tell_if_on_card(tracking, domain_event)] if stale else []),
         )
+
+    @process_event.register
+    def _(
+        self, domain_event: ETicket.ModificationRequested, tracking: Tracking
+    ) -> None:
+        detail = {
+            "request_id": str(domain_event.request_id),
+            "changes": domain_event.changes,
+            "reason": domain_event.reason,
+        }
+        told = _tell(tracking, domain_event, ISSUER, "modification_requested", detail)
+        self.view.change(tracking, told)
+
+    @process_event.register
+    def _(self, domain_event: ETicket.ModificationRefused, tracking: Tracking) -> None:
+        detail = {
+            "request_id": str(domain_event.request_id),
+            "reason": domain_event.reason,
+        }
+        told = _tell(tracking, domain_event, OWNER, "modification_refused", detail)
+        self.view.change(tracking, told)
 
     @process_event.register
     def _(self, domain_event: ETicket.WrittenToMedium, tracking: Tracking) -> None:
@@ -198,14 +268,88 @@ class Notices(Projection[NoticesView]):
         self.view.change(
             tracking,
             _tell(tracking, domain_event, OWNER, "dispensed", detail),
+            _tell(tracking, domain_event, OFFERED_TO, "offer_void", {}),
+            _offer_over(domain_event),
             _on_card(domain_event, None),
         )
 
     @process_event.register
+    def _(self, domain_event: ETicket.DispenseReversed, tracking: Tracking) -> None:
+        detail = {"serial": domain_event.serial}
+        told = _tell(tracking, domain_event, OWNER, "paper_surrendered", detail)
+        self.view.change(tracking, told)
+
+    @process_event.register
+    def _(self, domain_event: ETicket.PaperReissued, tracking: Tracking) -> None:
+        detail = {
+            "old_serial": domain_event.old_serial,
+            "new_serial": domain_event.new_serial,
+        }
+        told = _tell(tracking, domain_event, OWNER, "paper_reissued", detail)
+        self.view.change(tracking, told)
+
+    @process_event.register
     def _(self, domain_event: ETicket.CouponRedeemed, tracking: Tracking) -> None:
-        detail = {"receipt": domain_event.receipt}
+        detail = {"receipt": domain_event.receipt, "amount": domain_event.amount}
         told = _tell(tracking, domain_event, OWNER, "coupon_redeemed", detail)
         self.view.change(tracking, told)
+
+    @process_event.register
+    def _(self, domain_event: ETicket.RedemptionReversed, tracking: Tracking) -> None:
+        detail = {"amount": domain_event.amount, "reason": domain_event.reason}
+        told = _tell(tracking, domain_event, OWNER, "redemption_reversed", detail)
+        self.view.change(tracking, told)
+
+    # Cases and endings.
+
+    @process_event.register
+    def _(self, domain_event: ETicket.Frozen, tracking: Tracking) -> None:
+        """A mere flag forbids nothing, so nobody is told of it."""
+        case = {"case_id": str(domain_event.case_id)}
+        detail = case | {"effects": domain_event.effects}
+        flag = set(domain_event.effects) == {HoldEffect.FLAG_ONLY}
+        told = _tell(tracking, domain_event, OWNER, "frozen", detail)
+        self.view.change(tracking, *([] if flag else [told]))
+
+    @process_event.register
+    def _(self, domain_event: ETicket.Unfrozen, tracking: Tracking) -> None:
+        self.view.change(tracking, _tell_unfrozen(tracking, domain_event))
+
+    @process_event.register
+    def _(self, domain_event: ETicket.Reassigned, tracking: Tracking) -> None:
+        detail = {
+            "decision_id": str(domain_event.decision_id),
+            "owner_id": str(domain_event.owner_id),
+        }
+        self.view.change(
+            tracking,
+            _tell(tracking, domain_event, OWNER, "reassigned", detail),
+            _tell(tracking, domain_event, OFFERED_TO, "offer_void", {}),
+            _tell_if_on_card(tracking, domain_event),
+            _moved(domain_event, domain_event.owner_id),
+            _tell(tracking, domain_event, OWNER, "reassigned_to_you", detail),
+        )
+
+    @process_event.register
+    def _(self, domain_event: Ended, tracking: Tracking) -> None:
+        kind = LIFE_AFTER[type(domain_event)].lower()
+        self.view.change(
+            tracking,
+            _tell(tracking, domain_event, OWNER, kind, {}),
+            _tell(tracking, domain_event, OFFERED_TO, "offer_void", {}),
+            _offer_over(domain_event),
+            _on_card(domain_event, None),
+        )
+
+    @process_event.register
+    def _(self, domain_event: ETicket.Reinstated, tracking: Tracking) -> None:
+        detail = {"decision_id": str(domain_event.decision_id)}
+        self.view.change(
+            tracking,
+            _tell(tracking, domain_event, OWNER, "reinstated", detail),
+            _offer_over(domain_event),
+            _on_card(domain_event, None),
+        )
 
 
 def _tell(
@@ -213,15 +357,15 @@ def _tell(
     event: ETicket.Event,
     whom: LiteralString,
     kind: str,
-    detail: dict[str, Any],
+    detail: Detail,
 ) -> Statement:
-    """Tell the ticket's owner, or who it is offered to, as the view knows them."""
+    """Tell the ticket's owner or issuer, or who it is offered to, if anybody."""
     text: LiteralString = (
-        "INSERT INTO notices"  # noqa: S608, `whom` is one of two literals
+        "INSERT INTO notices"  # noqa: S608, `whom` is one of three literals
         " (party_id, position, kind, ticket_id, at, detail) SELECT "
         + whom
         + ", %s, %s, ticket_id, %s, %s FROM notices_tickets"
-        " WHERE ticket_id = %s"
+        " WHERE ticket_id = %s AND " + whom + " IS NOT NULL"
     )
     values = (
         tracking.notification_id,
@@ -241,6 +385,32 @@ def _tell_if_on_card(tracking: Tracking, event: ETicket.Event) -> Statement:
         " jsonb_build_object('medium_uid', medium_uid) FROM notices_tickets"
         " WHERE ticket_id = %s AND medium_uid IS NOT NULL",
         (tracking.notification_id, event.timestamp, event.originator_id),
+    )
+
+
+def _tell_unfrozen(tracking: Tracking, event: ETicket.Unfrozen) -> Statement:
+    """Tell the owner that a case forbids nothing any more, if somebody was told so."""
+    return (
+        "INSERT INTO notices (party_id, position, kind, ticket_id, at, detail)"
+        " SELECT owner_id, %s, 'unfrozen', ticket_id, %s,"
+        " jsonb_build_object('case_id', %s::text) FROM notices_tickets t"
+        " WHERE ticket_id = %s AND EXISTS (SELECT FROM notices n"
+        " WHERE n.ticket_id = t.ticket_id AND n.kind = 'frozen'"
+        " AND n.detail->>'case_id' = %s)",
+        (
+            tracking.notification_id,
+            event.timestamp,
+            str(event.case_id),
+            event.originator_id,
+            str(event.case_id),
+        ),
+    )
+
+
+def _offered(event: ETicket.Event, to: UUID | None) -> Statement:
+    return (
+        "UPDATE notices_tickets SET offered_to = %s WHERE ticket_id = %s",
+        (to, event.originator_id),
     )
 
 

@@ -234,12 +234,11 @@ class Wallet(Projection[WalletView]):
     def _(self, domain_event: ETicket.WrittenToMedium, tracking: Tracking) -> None:
         # The write that binds ends the lock it held; a refresh leaves locks alone.
         changes = _FORM + (
-            ", lock_kind = CASE WHEN lock_ref = %s THEN NULL ELSE lock_kind END"
-            ", lock_until = CASE WHEN lock_ref = %s THEN NULL ELSE lock_until END"
-            ", lock_ref = NULLIF(lock_ref, %s)"
+            ", (lock_kind, lock_ref, lock_until) = (SELECT lock_kind, lock_ref,"
+            " lock_until WHERE (lock_kind, lock_ref) <> ('CARD_WRITE', %s))"
         )
         place = (domain_event.medium_uid, domain_event.slot, None)
-        values = (str(FormKind.ON_MEDIUM), *place, *(domain_event.write_id,) * 3)
+        values = (str(FormKind.ON_MEDIUM), *place, domain_event.write_id)
         self.view.update(tracking, domain_event, changes, values)
 
     @process_event.register
@@ -284,19 +283,15 @@ class Wallet(Projection[WalletView]):
     @process_event.register
     def _(self, domain_event: ETicket.CouponRedeemed, tracking: Tracking) -> None:
         # One that was made while the line was down leaves another one's lease alone.
-        mine: LiteralString = "CASE WHEN lock_kind = 'REDEMPTION' AND lock_ref = %s"
-        session = domain_event.session_id
         changes: LiteralString = (
-            "redeemed = redeemed + %s, lock_kind = "
-            + mine
-            + " THEN CASE WHEN offer_id IS NOT NULL THEN 'GIFT' END"
-            " ELSE lock_kind END, lock_ref = "
-            + mine
-            + " THEN offer_id ELSE lock_ref END, lock_until = "
-            + mine
-            + " THEN offer_until ELSE lock_until END"
+            "redeemed = redeemed + %s, (lock_kind, lock_ref, lock_until) = (SELECT"
+            " CASE WHEN NOT mine THEN lock_kind WHEN offer_id IS NOT NULL THEN 'GIFT'"
+            " END, CASE WHEN mine THEN offer_id ELSE lock_ref END,"
+            " CASE WHEN mine THEN offer_until ELSE lock_until END"
+            " FROM (SELECT (lock_kind, lock_ref) IS NOT DISTINCT FROM"
+            " ('REDEMPTION', %s) AS mine) its)"
         )
-        values = (domain_event.amount, session, session, session)
+        values = (domain_event.amount, domain_event.session_id)
         spent = (_IF_SPENT, (domain_event.originator_id,))
         self.view.update(tracking, domain_event, changes, values, spent)
 
