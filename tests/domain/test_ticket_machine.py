@@ -302,7 +302,8 @@ def likely_moves(ticket):
     use = "start_dispense" if ticket.kind == "admission" else "start_redemption"
     likely = [use] * 4 if on_card else ["prepare_write"] * 3
     back = ["reverse_redemption"] * 2 if ticket.redemptions else []
-    return [*likely, *back, "offer_gift", "list_for_resale", "start_exchange"]
+    moves = ["offer_gift", "list_for_resale", "start_exchange", "reassign"]
+    return [*likely, *back, *moves]
 
 
 def draw_move(data, ticket, at):
@@ -478,6 +479,8 @@ def rules_of_paper(before, event, at):
             assert in_time(before, at)
             assert before.print_serial is None
             assert not is_frozen(before, "no_dispense")
+        case ETicket.DispenseAborted(reason="frozen" | "the lease ran out" | "lost"):
+            assert before.print_serial is None
         case ETicket.Dispensed(job_id=None):
             assert before.print_serial in (None, event.serial)
             assert before.form.kind == FormKind.ON_MEDIUM
@@ -510,6 +513,8 @@ def rules_of_locks(before, event, at):
             assert before.lock.kind == LockKind.NONE
         case ETicket.Refunded() | ETicket.Revoked() | ETicket.Voided():
             assert before.print_serial is None
+        case ETicket.Unfrozen():
+            assert event.case_id in {hold.case_id for hold in before.holds}
         case ETicket.GiftSuspended():
             assert is_frozen(before, "no_title")
         case ETicket.Expired():
@@ -558,6 +563,8 @@ def holds(told, ticket):
     listed = lock.kind in (LockKind.LISTING, LockKind.SETTLEMENT)
     assert listed == (ticket.listing is not None)
     leased = lock.kind in (LockKind.DISPENSE, LockKind.REDEMPTION)
+    if ticket.offer is not None and not leased:
+        assert lock.kind == LockKind.GIFT
     assert leased == (ticket.lease is not None)
     assert (lock.kind == LockKind.CARD_WRITE) == (ticket.binding is not None)
     # O7: what has ended is on no medium and no paper, and nothing holds it.
@@ -566,7 +573,15 @@ def holds(told, ticket):
     # C1: redeemed - reversed + leased never exceeds the limit.
     leased_amount = ticket.lease.amount if ticket.lease else 0
     assert 0 <= leased_amount <= ticket.uses.left <= ticket.uses.limit
-    # F1: a case's hold is there from its freeze to its release.
-    assert len({(hold.case_id, hold.kind) for hold in ticket.holds}) == len(
-        ticket.holds
-    )
+    # F1: a case's hold is there from its freeze to its release, and no longer.
+    live = set()
+    for event in ticket.pending_events:
+        if isinstance(event, ETicket.Frozen):
+            live.add((event.case_id, event.kind))
+        elif isinstance(event, ETicket.Unfrozen):
+            live = {hold for hold in live if hold[0] != event.case_id}
+    assert live == {(hold.case_id, hold.kind) for hold in ticket.holds}
+    assert len(live) == len(ticket.holds)
+    # A serial that was printed is the ticket's paper now, or dead for ever.
+    made = {*paper_serials(ticket.pending_events)}
+    assert made == {*ticket.dead_serials, form.serial} - {None}

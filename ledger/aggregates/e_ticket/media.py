@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
@@ -179,6 +180,9 @@ class OnMedia(Core):
         def apply(self, aggregate: OnMedia) -> None:
             aggregate.form = ELECTRONIC
             aggregate._next_epoch(self)
+            if aggregate.listing is not None:  # What is for sale is still the same.
+                epoch = aggregate.epoch
+                aggregate.listing = replace(aggregate.listing, epoch=epoch)
 
     def _is_writing(self, write_id: UUID) -> bool:
         return (self.lock.kind, self.lock.ref) == (LockKind.CARD_WRITE, write_id)
