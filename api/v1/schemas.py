@@ -17,6 +17,7 @@ from api.openapi.fields import (
     about,
 )
 from api.openapi.routes import Json
+from ledger.aggregates.e_ticket import Life
 from ledger.aggregates.e_ticket.refusals import NotOnThisMedium
 from ledger.aggregates.medium import Reading
 from ledger.aggregates.medium.medium import WriteUnknown
@@ -178,11 +179,21 @@ class FormOut(Strict):
     serial = fields.String(allow_none=True)
 
 
+class HoldOut(Strict):
+    """What a case forbids with the ticket until it is settled."""
+
+    case_id = fields.UUID()
+    kind = fields.String(metadata=about("On whose account.", "DISPUTE"))
+    effects = fields.List(fields.String(metadata=about("", "no_title")))
+
+
 class UsesOut(Strict):
     """How often a right may be used, and how often it was."""
 
     limit = fields.Integer()
     redeemed = fields.Integer()
+    reversed = fields.Integer(metadata=about("Given back of what was redeemed."))
+    unit = Choice("count", "money")
 
 
 class TicketOut(Strict):
@@ -193,12 +204,17 @@ class TicketOut(Strict):
     title = fields.String(metadata=about("The offering's.", "Hamlet, opening night"))
     kind = Choice("admission", "coupon")
     right = fields.String(metadata=about("What this one is for.", "Row 4 seat 12"))
+    category = fields.String(allow_none=True)
     owner_id = fields.UUID()
     epoch = fields.Integer(metadata=about("Copies of an earlier epoch are stale."))
-    life = Choice("OWNED", "DISPENSED", "SPENT")
+    life = Choice(*Life)
     lock = fields.Nested(LockOut, allow_none=True)
+    holds = fields.List(fields.Nested(HoldOut))
     form = fields.Nested(FormOut)
     uses = fields.Nested(UsesOut)
+    currency = fields.String(metadata=about("ISO 4217.", "EUR"))
+    points_spent = fields.Integer(metadata=about("Reward points that paid for it."))
+    points_earned = fields.Integer()
     not_before = Time()
     not_after = Time()
     question = fields.Integer(allow_none=True, metadata=about(QUESTIONS))

@@ -7,14 +7,14 @@ from uuid import UUID
 
 import pytest
 
-from ledger.aggregates.e_ticket import ETicket
+from ledger.aggregates.e_ticket import ETicket, HoldKind, Terms
 from ledger.aggregates.medium import Change, Medium, Reading, SlotState, judge
 from ledger.application import Ledger
 from ledger.projections.accounts import AccountsView
 from ledger.projections.freshness import Freshness, FreshnessView
 from ledger.projections.notices import Notices, NoticesView
 from ledger.projections.ownership import Ownership, OwnershipView
-from ledger.projections.wallet import Wallet, WalletView
+from ledger.projections.wallet import Wallet, WalletHold, WalletView
 from ledger.usecases import audit, modification, ownership
 from ledger.vocabulary.codes import Verdict
 from ledger.vocabulary.ids import account_id, medium_id
@@ -328,3 +328,102 @@ def test_a_view_refuses_to_go_back(ledger, name):
     first = ledger.recorder.select_notifications(None, 1)[0]
     with pytest.raises(Exception, match="is past position 1"), its.view.together():
         its.process(first)
+
+
+def recorded(ledger: Ledger, ticket: ETicket) -> None:
+    ledger.record(ticket, cause=CAUSE)
+    catch_up(ledger)
+
+
+@pytest.mark.parametrize(
+    ("effects", "code"),
+    [
+        (["no_dispense"], "frozen"),
+        (["no_title", "no_dispense"], "frozen"),
+        (["no_title"], None),
+        (["no_redeem"], None),  # The ticket is no coupon.
+        (["flag_only"], None),
+    ],
+    ids=str,
+)
+def test_a_tap_says_that_a_ticket_is_frozen_if_its_use_is(ledger, effects, code):
+    its = town(ledger)
+    ticket_id, card = its.buy(ALICE), card_of(ledger, ALICE)
+    load(ledger, ticket_id, card, by=ALICE)
+    ticket = ledger.ticket(ticket_id)
+    case = {"case_id": UUID(int=51), "at": NOON}
+    ticket.freeze(**case, kind=HoldKind.DISPUTE, effects=effects)
+    recorded(ledger, ticket)
+    fresh = view(ledger, FreshnessView)
+    judgement = judge(reading_of(card), *fresh.known(UID))
+    assert (judgement.verdict, judgement.code) == (Verdict.FRESH, code)
+    ticket.unfreeze(**case)
+    recorded(ledger, ticket)
+    assert judge(reading_of(card), *fresh.known(UID)).code is None
+
+
+def test_a_wallet_shows_each_hold_until_its_case_releases_it(ledger):
+    ticket = ledger.ticket(town(ledger).buy(ALICE))
+    first, second = ({"case_id": UUID(int=n), "at": NOON} for n in (51, 52))
+    ticket.freeze(**first, kind=HoldKind.DISPUTE, effects=["no_title"])
+    ticket.freeze(**first, kind=HoldKind.DISPUTE, effects=["no_refund"])
+    ticket.freeze(**second, kind=HoldKind.FRAUD, effects=["flag_only"])
+    recorded(ledger, ticket)
+    (mine,) = view(ledger, WalletView).of_owner(ALICE)
+    assert mine.holds == (
+        WalletHold(UUID(int=51), "DISPUTE", ("no_refund", "no_title")),
+        WalletHold(UUID(int=52), "FRAUD", ("flag_only",)),
+    )
+    ticket.unfreeze(**first)
+    ticket.unfreeze(**second)
+    recorded(ledger, ticket)
+    assert view(ledger, WalletView).of_owner(ALICE)[0].holds == ()
+    # Who was not told of the flag is not told that it is gone.
+    assert kinds(ledger, ALICE) == ["frozen", "frozen", "unfrozen"]
+
+
+def test_an_offer_stands_again_behind_a_lease_that_came_to_nothing(ledger):
+    its = town(ledger, terms=Terms(on_medium="exposure"))
+    ticket_id, card = its.buy(ALICE), card_of(ledger, ALICE)
+    load(ledger, ticket_id, card, by=ALICE)
+    offer = its.offer(ticket_id)
+    ticket = ledger.ticket(ticket_id)
+    job = {"job_id": JOB, "device_id": DISPENSER, "at": NOON}
+    copy = {"expected_epoch": 2, "medium_uid": UID.hex(), "slot": 0}
+    until = NOON + timedelta(seconds=90)
+    ticket.start_dispense(**job, **copy, write_id=WRITE, until=until)
+    recorded(ledger, ticket)
+    assert view(ledger, WalletView).of_owner(ALICE)[0].lock.kind == "DISPENSE"
+    ticket.abort_dispense(**job, reason="no paper")
+    recorded(ledger, ticket)
+    lock = view(ledger, WalletView).of_owner(ALICE)[0].lock
+    assert (lock.kind, lock.ref) == ("GIFT", offer.offer_id)
+
+
+@pytest.mark.parametrize(
+    ("via", "told"), [("centre", ["gift_offered"]), ("direct", [])]
+)
+def test_who_is_given_a_ticket_directly_needs_no_notice(ledger, via, told):
+    ticket = ledger.ticket(town(ledger).buy(ALICE))
+    until = NOON + timedelta(hours=1)
+    offer = {"offer_id": JOB, "to": BOB, "until": until, "via": via}
+    ticket.offer_gift(**offer, by=ALICE, at=NOON)
+    recorded(ledger, ticket)
+    assert kinds(ledger, BOB) == told
+
+
+def test_a_decision_is_told_to_who_loses_and_to_who_gets_the_ticket(ledger):
+    ticket = ledger.ticket(town(ledger).buy(ALICE))
+    decided = {"decision_id": UUID(int=61), "at": NOON}
+    moved = {"reverses_version": None, "check_sealed": None}
+    ticket.reassign(to=CAROL, **moved, **decided)
+    recorded(ledger, ticket)
+    assert kinds(ledger, ALICE) == ["reassigned"]
+    assert kinds(ledger, CAROL) == ["reassigned_to_you"]
+    chain = view(ledger, OwnershipView).chain(ticket.id)
+    assert [title.event for title in chain] == ["Issued", "Reassigned"]
+    ticket.revoke(reason="forged", by=ISSUER, at=NOON)
+    recorded(ledger, ticket)
+    (mine,) = view(ledger, WalletView).of_owner(CAROL)
+    assert mine.life == "REVOKED"
+    assert kinds(ledger, CAROL) == ["reassigned_to_you", "revoked"]
