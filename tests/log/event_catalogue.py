@@ -5,15 +5,19 @@ The shapes come from the classes, the sentences from here; a test compares.
 
 from __future__ import annotations
 
+import json
 import sys
+from collections.abc import Callable
 from dataclasses import fields
+from inspect import cleandoc
 from pathlib import Path
-from typing import get_type_hints
+from typing import Any, get_type_hints
 
 from ledger.aggregates.base import Recorded
 from ledger.application import AGGREGATES
 
 PATH = Path(__file__).parents[2] / "docs" / "events.md"
+GOLDEN = Path(__file__).parents[1] / "vectors" / "events.jsonl"
 COMMON = {"originator_id", "originator_version", "timestamp", "originator_topic"}
 
 MEANS = {
@@ -139,8 +143,33 @@ the next version and an upcast. Fields that end in `_sealed` hold personal data 
 the person's own key: destroying that key erases the person, and every proof still
 holds.
 
+What is stored is never rewritten: an event of an earlier version is read as if it had
+the present shape, which its upcast computes. `tests/vectors/events.jsonl` keeps an
+event of every topic and version as it was first stored; the file only grows, and all
+of it must still read.
+
 Made by `python -m tests.log.event_catalogue`.
 """
+
+EXAMPLE = """\
+
+## An upcast, by example
+
+A ticket was first issued without group, category, points or source. As it was stored,
+and still is:
+
+```json
+{before}
+```
+
+As it is read today:
+
+```json
+{after}
+```
+"""
+# The ticket whose issue is shown; its terms are left as they were.
+EXAMPLE_TOPIC = "e-ticket.issued"
 
 
 def events_of(aggregate: type[Recorded]) -> list[type[Recorded.Event]]:
@@ -155,14 +184,58 @@ def events_of(aggregate: type[Recorded]) -> list[type[Recorded.Event]]:
     ]
 
 
+def upcasts_of(event: type[Recorded.Event]) -> list[Callable[[dict[str, Any]], None]]:
+    """The functions that bring an older state to the present shape, oldest first."""
+    versions = range(1, event.class_version)
+    return [getattr(event, f"upcast_v{n}_v{n + 1}") for n in versions]
+
+
 def catalogue() -> str:
-    return OPENING + "".join(_section(aggregate) for aggregate in AGGREGATES)
+    sections = "".join(_section(aggregate) for aggregate in AGGREGATES)
+    return OPENING + sections + _example()
 
 
 def _section(aggregate: type[Recorded]) -> str:
-    rows = "".join(_row(event) for event in events_of(aggregate))
+    events = events_of(aggregate)
+    rows = "".join(_row(event) for event in events)
     head = "| topic | v | fields | what happened |\n|---|---|---|---|\n"
-    return f"\n## {aggregate.TOPIC}\n\n{head}{rows}"
+    earlier = "".join(_earlier(event) for event in events if event.class_version > 1)
+    versions = f"\nEarlier versions:\n\n{earlier}" if earlier else ""
+    return f"\n## {aggregate.TOPIC}\n\n{head}{rows}{versions}"
+
+
+def _earlier(event: type[Recorded.Event]) -> str:
+    said = ""
+    for version, upcast in enumerate(upcasts_of(event), 1):
+        first, *_ = cleandoc(upcast.__doc__ or "").split("\n\n")
+        said += f"- `{event.TOPIC}` v{version}: {' '.join(first.split())}\n"
+    return said
+
+
+def _example() -> str:
+    """Show a stored state of version 1, and the same upcast by the code itself."""
+    lines = map(json.loads, GOLDEN.read_text("utf-8").splitlines())
+    stored = next(line for line in lines if line["topic"] == EXAMPLE_TOPIC)
+    event = next(
+        each
+        for aggregate in AGGREGATES
+        for each in events_of(aggregate)
+        if each.TOPIC == EXAMPLE_TOPIC
+    )
+    before, after = json.loads(stored["state"]), json.loads(stored["state"])
+    for upcast in upcasts_of(event):
+        upcast(after)
+    return EXAMPLE.format(before=_json(before), after=_json(after))
+
+
+def _json(state: dict[str, Any]) -> str:
+    plain = {key: _plain(value) for key, value in sorted(state.items())}
+    return json.dumps(plain, indent=1)
+
+
+def _plain(value: Any) -> Any:
+    """Leave out the marks of times and ids."""
+    return value["_data_"] if isinstance(value, dict) and "_data_" in value else value
 
 
 def _row(event: type[Recorded.Event]) -> str:

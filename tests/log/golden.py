@@ -1,0 +1,205 @@
+"""Keeps an event of every topic and version for ever: `python -m tests.log.golden`.
+
+Appends to tests/vectors/events.jsonl whatever stories tell an event that the file does
+not have yet, as the ledger stores it today. A line that is there never changes.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from datetime import timedelta
+from typing import Any, TypeAlias
+from uuid import UUID
+
+from eventsourcing.persistence import Mapper
+
+from ledger.aggregates.base import Recorded
+from ledger.aggregates.e_ticket import ETicket, HoldKind, Terms
+from ledger.application import Cause
+from ledger.log.replay import transcoder
+from tests.domain.examples import (
+    ALICE,
+    BOB,
+    CAROL,
+    DISPENSER,
+    HOUR,
+    ISSUER,
+    NOON,
+    TILL,
+    UID,
+    a_ticket,
+)
+from tests.log.event_catalogue import GOLDEN
+from tests.log.test_events import golden, shape
+
+Said: TypeAlias = dict[str, Any]
+
+CAUSE = Cause(actor=str(ALICE), credential="0123456789abcdef")
+SOON = NOON + timedelta(minutes=1)
+CASE, DECISION = UUID(int=0x1101), UUID(int=0x1102)
+REFS = [UUID(int=0x1200 + n) for n in range(9)]
+TERMS = Terms(exchangeable=True, refundable=True, on_medium="exposure")
+PLACE: Said = {"medium_uid": UID.hex(), "slot": 0}
+FACTS: Said = {"device_time": NOON, "device_seq": 7, "known_position": 42, "at": SOON}
+
+
+def issued(number: int, **given: Any) -> ETicket:
+    return a_ticket(ticket_id=UUID(int=0x1000 + number), terms=TERMS, **given)
+
+
+def on_card(ticket: ETicket, write_id: UUID) -> None:
+    write: Said = {"write_id": write_id, **PLACE, "at": NOON}
+    ticket.prepare_write(**write, seq=1, by=ticket.owner_id)
+    ticket.confirm_write(**write, epoch=ticket.epoch)
+
+
+def printed(ticket: ETicket, job_id: UUID, serial: str) -> None:
+    job: Said = {"job_id": job_id, "device_id": DISPENSER, "at": NOON}
+    lease: Said = {"write_id": job_id, "expected_epoch": ticket.epoch, "until": SOON}
+    ticket.start_dispense(**job, **lease, **PLACE)
+    ticket.authorise_print(**job, write_id=job_id, serial=serial)
+    ticket.dispense(**job, serial=serial, device_time=None)
+
+
+def a_gift_in_a_dispute() -> list[Recorded]:
+    ticket = issued(1)
+    offer: Said = {"offer_id": REFS[0], "by": ALICE, "at": NOON}
+    ticket.offer_gift(**offer, to=BOB, until=NOON + HOUR, via="direct")
+    case: Said = {"case_id": CASE, "at": SOON}
+    ticket.freeze(**case, kind=HoldKind.DISPUTE, effects=["no_title", "no_dispense"])
+    ticket.unfreeze(**case)
+    ticket.withdraw_gift(**offer)
+    return [ticket]
+
+
+def a_resale_and_its_end() -> list[Recorded]:
+    ticket = issued(2, fees_minor=200, category="stalls")
+    listing: Said = {"listing_id": REFS[0], "at": NOON}
+    listed: Said = {"to": None, "until": NOON + HOUR}
+    ticket.list_for_resale(**listing, by=ALICE, price_minor=4_200, **listed)
+    ticket.reprice(**listing, by=ALICE, price_minor=4_100)
+    sale: Said = {**listing, "by": BOB}
+    ticket.start_sale(**sale, sale_id=REFS[1], until=SOON)
+    ticket.abort_sale(sale_id=REFS[1], reason="declined", at=NOON)
+    ticket.start_sale(**sale, sale_id=REFS[2], until=SOON)
+    split: Said = {"seller": 4_000, "royalty": 100}
+    paid: Said = {"entry_id": REFS[3], "split_minor": split, "check_sealed": None}
+    ticket.resell(**sale, sale_id=REFS[2], **paid)
+    decided: Said = {"decision_id": DECISION, "at": SOON}
+    moved: Said = {"reverses_version": ticket.title_version, "check_sealed": None}
+    ticket.reassign(to=CAROL, **moved, **decided)
+    ticket.revoke(reason="forged", by=ISSUER, at=SOON)
+    ticket.reinstate(**decided)
+    return [ticket]
+
+
+def a_modification_asked_for() -> list[Recorded]:
+    ticket = issued(3)
+    asked: Said = {"request_id": REFS[0], "at": NOON}
+    changes: Said = {"changes": {"title": "The Tempest, matinee", "category": "stalls"}}
+    ticket.request_modification(**asked, by=ALICE, **changes, reason="a matinee")
+    ticket.refuse_modification(**asked, by=ISSUER, reason="sold out")
+    ticket.modify(by=ISSUER, **changes, reason="moved", at=NOON)
+    return [ticket]
+
+
+def papers() -> list[Recorded]:
+    ticket = issued(4)
+    on_card(ticket, REFS[0])
+    printed(ticket, REFS[1], "T-000100")
+    ticket.surrender_paper(serial="T-000100", at=NOON)
+    on_card(ticket, REFS[2])
+    ticket.recall_from_medium(medium_uid=UID.hex(), reason="lost", at=NOON)
+    on_card(ticket, REFS[3])
+    printed(ticket, REFS[4], "T-000101")
+    reissued: Said = {"old_serial": "T-000101", "new_serial": "T-000102"}
+    ticket.reissue_paper(**reissued, device_id=DISPENSER, reason="torn", at=NOON)
+    offline: Said = {"serial": "T-000103", "device_id": DISPENSER, "epoch": 3}
+    ticket.observe_dispense(**offline, **PLACE, **FACTS)
+    return [ticket]
+
+
+def a_coupon_in_money() -> list[Recorded]:
+    ticket = issued(5, kind="coupon", uses_limit=1_000, uses_unit="money")
+    on_card(ticket, REFS[0])
+    session: Said = {"session_id": REFS[1], "write_id": REFS[1], "device_id": TILL}
+    lease: Said = {"expected_epoch": ticket.epoch, "until": SOON, **PLACE}
+    bought: Said = {"receipt": "R-1", "purchase_minor": 900, "currency": "EUR"}
+    amount: Said = {"amount": 300, "tender": "card"}
+    ticket.start_redemption(**session, **lease, **bought, **amount, at=NOON)
+    ticket.redeem(**session, at=NOON)
+    returned: Said = {"session_id": REFS[1], "reversal_id": REFS[2], "amount": 100}
+    ticket.reverse_redemption(**returned, reason="returned", at=SOON)
+    offline: Said = {"session_id": REFS[3], "receipt": "R-2", "amount": 5_000}
+    ticket.observe_redemption(**offline, device_id=TILL, **FACTS)
+    return [ticket]
+
+
+def an_exchange() -> list[Recorded]:
+    ticket = issued(6)
+    for ref in REFS[:2]:
+        exchange: Said = {"exchange_id": ref, "at": NOON}
+        ticket.start_exchange(**exchange, by=ALICE, until=SOON)
+        if ref == REFS[0]:
+            ticket.abort_exchange(**exchange, reason="not confirmed")
+    issued_for: Said = {"successors": [UUID(int=0x1010)], "residual_minor": 4_000}
+    ticket.exchange(**exchange, **issued_for)
+    return [ticket]
+
+
+def other_ends() -> list[Recorded]:
+    refunded, voided, expired = issued(7), issued(8), issued(9)
+    refunded.refund(amount_minor=4_000, entry_id=REFS[0], by=ALICE, at=NOON)
+    voided.void(reason="bought by mistake", at=NOON)
+    expired.expire(at=NOON + 101 * HOUR)
+    return [refunded, voided, expired]
+
+
+STORIES: Sequence[Callable[[], list[Recorded]]] = (
+    a_gift_in_a_dispute,
+    a_resale_and_its_end,
+    a_modification_asked_for,
+    papers,
+    a_coupon_in_money,
+    an_exchange,
+    other_ends,
+)
+
+
+def stored(aggregates: Iterable[Recorded]) -> list[dict[str, Any]]:
+    """Return what these aggregates decided as lines of the file."""
+    mapper = Mapper[UUID](transcoder())
+    lines = []
+    for aggregate in aggregates:
+        for event in aggregate.collect_events():
+            object.__setattr__(event, "cause", CAUSE.as_dict())
+            found = mapper.to_stored_event(event)
+            lines.append(
+                {
+                    "originator_id": str(found.originator_id),
+                    "version": found.originator_version,
+                    "topic": found.topic,
+                    "state": found.state.decode(),
+                }
+            )
+    return lines
+
+
+def main() -> None:
+    known = {shape(event.topic, event.state) for event in golden()}
+    with GOLDEN.open("a", encoding="utf-8") as file:
+        for story in STORIES:
+            lines = stored(story())
+            if {
+                shape(line["topic"], line["state"].encode()) for line in lines
+            } <= known:
+                continue
+            known |= {shape(line["topic"], line["state"].encode()) for line in lines}
+            file.writelines(json.dumps(line) + "\n" for line in lines)
+            sys.stdout.write(f"{story.__name__}: {len(lines)} events\n")
+
+
+if __name__ == "__main__":
+    main()
