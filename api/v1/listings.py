@@ -56,6 +56,8 @@ class SplitOut(Strict):
 
     seller_minor = fields.Integer()
     royalty_minor = fields.Integer()
+    platform_minor = fields.Integer(metadata=about("Left out if it is nothing."))
+    tax_minor = fields.Integer(metadata=about("Left out if it is nothing."))
 
 
 class SaleOut(Strict):
@@ -105,7 +107,7 @@ def blueprint(ledger: Ledger, personal: PersonalData, clock: Clock) -> Blueprint
 
     @routes.post("/<uuid:listing_id>/purchase", takes=PurchaseIn, gives=SaleOut)
     def buy(body: Json, ticket_id: UUID, listing_id: UUID) -> Answer:
-        """Buy a listed ticket: money and title move in one commit."""
+        """Buy a listed ticket with e-money: money and title move in one commit."""
         sale_id, entry_id = new_id(), new_id()
         sale = attempt(
             lambda: resale.buy(
@@ -125,7 +127,9 @@ def blueprint(ledger: Ledger, personal: PersonalData, clock: Clock) -> Blueprint
             "sale_id": sale.sale_id,
             "entry_id": sale.entry_id,
             "split": {
-                f"{name}_minor": amount for name, amount in sale.split_minor.items()
+                f"{name}_minor": amount_minor
+                for name, amount_minor in sale.split_minor.items()
+                if amount_minor or name in ("seller", "royalty")
             },
         }
         return answer, recorded(sale.position)

@@ -1,16 +1,22 @@
-"""Selling a ticket on: money and title move in one commit."""
+"""Selling tickets on: listed at a price under the cap, and bought.
+
+A sale that purse and points pay is one commit: the money goes to escrow, the titles
+move, and what is due is paid out. A card takes longer: see `sale_payments`.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from ledger.aggregates.party import Party
 from ledger.application import Cause, Ledger
+from ledger.errors import Unknown
 from ledger.ports import PersonalData
-from ledger.usecases import accounts
-from ledger.usecases.sales import seal_answer
-from ledger.vocabulary.money import Money, split
+from ledger.usecases import payouts, settlement
+from ledger.usecases.settlement import Wanted
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,14 +39,31 @@ def list_ticket(
     cause: Cause,
 ) -> ListedTicket:
     """Offer a ticket for sale, to everybody or to one named purchaser."""
+    work = ledger.work()
     if to is not None:
-        ledger.party(to)
-    ticket = ledger.ticket(ticket_id)
+        work.get(Party, to, Unknown(what="party"))
+    ticket = settlement.ticket_of(work, ticket_id, at)
     ticket.list_for_resale(
         listing_id=listing_id, by=by, price_minor=price_minor, to=to, until=until, at=at
     )
-    position = ledger.record(ticket, cause=cause)
-    return ListedTicket(listing_id, ticket.resale_cap_minor, position)
+    return ListedTicket(listing_id, ticket.resale_cap_minor, work.record(cause))
+
+
+def reprice(
+    ledger: Ledger,
+    *,
+    ticket_id: UUID,
+    listing_id: UUID,
+    by: UUID,
+    price_minor: int,
+    at: datetime,
+    cause: Cause,
+) -> ListedTicket:
+    """Ask another price, under the cap in force now."""
+    work = ledger.work()
+    ticket = settlement.ticket_of(work, ticket_id, at)
+    ticket.reprice(listing_id=listing_id, by=by, price_minor=price_minor, at=at)
+    return ListedTicket(listing_id, ticket.resale_cap_minor, work.record(cause))
 
 
 def unlist(
@@ -52,16 +75,21 @@ def unlist(
     at: datetime,
     cause: Cause,
 ) -> int:
-    ticket = ledger.ticket(ticket_id)
+    """Take a listing down, unless a purchaser's payment is under way."""
+    work = ledger.work()
+    ticket = settlement.ticket_of(work, ticket_id, at)
     ticket.unlist(listing_id=listing_id, by=by, at=at)
-    return ledger.record(ticket, cause=cause)
+    return work.record(cause)
 
 
 @dataclass(frozen=True, slots=True)
-class Sale:
+class Bought:
+    """`split_minor` is who gets what of the price; `entry_id` the escrow posting."""
+
     sale_id: UUID
     entry_id: UUID | None
     split_minor: dict[str, int]
+    state: str
     position: int
 
 
@@ -77,35 +105,44 @@ def buy(
     answer: str | None,
     at: datetime,
     cause: Cause,
-) -> Sale:
-    """Buy a listed ticket with e-money: seller, issuer and title in one commit."""
-    ticket = ledger.ticket(ticket_id)
-    listing = ticket.require_listing(listing_id, by, at)
-    seller_id, price = ticket.owner_id, Money(listing.price_minor, ticket.currency)
-    royalty = ticket.terms.royalty_percent
-    to_seller, to_issuer = split(price.amount_minor, [100 - royalty, royalty])
-    shares = {"seller": to_seller, "royalty": to_issuer}
-    ticket.resell(
-        listing_id=listing_id,
-        sale_id=sale_id,
-        entry_id=entry_id if price.amount_minor else None,
-        by=by,
-        split_minor=shares,
-        check_sealed=seal_answer(
-            personal, holder_id=by, question=ticket.question, answer=answer
-        ),
-        at=at,
-    )
-    money = accounts.pay(
+) -> Bought:
+    """Buy one listed ticket with e-money: money and title in one commit."""
+    return buy_together(
         ledger,
+        personal,
+        wanted=[Wanted(ticket_id, listing_id, answer)],
+        sale_id=sale_id,
         entry_id=entry_id,
-        payer_id=by,
-        price=price,
-        to_purses={seller_id: to_seller},
-        to_names={accounts.revenue_of(ticket.issuer_id, price.currency): to_issuer},
-        reason="resale",
-        reference=f"sale/{sale_id}",
+        by=by,
+        at=at,
+        cause=cause,
+    )
+
+
+def buy_together(
+    ledger: Ledger,
+    personal: PersonalData,
+    *,
+    wanted: Sequence[Wanted],
+    sale_id: UUID,
+    entry_id: UUID,
+    by: UUID,
+    at: datetime,
+    cause: Cause,
+) -> Bought:
+    """Buy listed tickets of one seller with e-money: all of them or none."""
+    work = ledger.work()
+    sale = settlement.begin(
+        work,
+        personal,
+        sale_id=sale_id,
+        by=by,
+        wanted=wanted,
+        until=None,
         at=at,
     )
-    position = ledger.record(ticket, *money, cause=cause)
-    return Sale(sale_id, entry_id if money else None, shares, position)
+    settlement.settle(work, sale, entry_id=entry_id, at=at)
+    payouts.pay_out_if_due(work, sale, at=at)
+    return Bought(
+        sale_id, sale.entry_id, sale.split_minor, sale.state, work.record(cause)
+    )

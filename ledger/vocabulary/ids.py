@@ -16,6 +16,21 @@ def account_id(party_id: UUID, kind: str, currency: str) -> UUID:
     return uuid5(_NAMESPACE, f"account/{party_id}/{kind}/{currency}")
 
 
+def expiry_entry_id(account: UUID, version: int) -> UUID:
+    """Return the id of the entry by which points of an account expire."""
+    return uuid5(_NAMESPACE, f"account/{account}/expiry/{version}")
+
+
+def payment_id(purpose_id: UUID) -> UUID:
+    """Return the id of the card payment for one order or sale."""
+    return uuid5(_NAMESPACE, f"payment/{purpose_id}")
+
+
+def sale_entry_id(sale_id: UUID, step: str) -> UUID:
+    """Return the id of the entry that one step of a sale makes."""
+    return uuid5(_NAMESPACE, f"sale/{sale_id}/{step}")
+
+
 def allotment_id(offering_id: UUID, number: int) -> UUID:
     """Return the id of one part of an offering's stock; numbers begin at 1."""
     return uuid5(_NAMESPACE, f"allotment/{offering_id}/{number}")
@@ -29,6 +44,11 @@ def allowance_id(offering_id: UUID, party_id: UUID) -> UUID:
 def waiting_list_id(offering_id: UUID) -> UUID:
     """Return the id of an offering's waiting list."""
     return uuid5(_NAMESPACE, f"waiting-list/{offering_id}")
+
+
+def promise_id(list_id: UUID, version: int) -> UUID:
+    """Return the id of the promise that a waiting list makes at one version."""
+    return uuid5(_NAMESPACE, f"promise/{list_id}/{version}")
 
 
 def paper_id(serial: str) -> UUID:

@@ -14,6 +14,7 @@ line is left.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Self
@@ -114,6 +115,14 @@ class Sale(Recorded):
     @property
     def price(self) -> Money:
         return Money(sum(line.price_minor for line in self.lines), self.currency)
+
+    @property
+    def split_minor(self) -> dict[str, int]:
+        """Who has which share of the whole price; together they are the price."""
+        shares: Counter[str] = Counter()
+        for line in self.lines:
+            shares.update(line.split_minor)
+        return dict(shares)
 
     @property
     def left(self) -> list[Line]:

@@ -1,0 +1,130 @@
+"""Who wins when two meet at a listed ticket: the ticket's stream decides."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+
+import pytest
+
+from ledger.aggregates.e_ticket import LockKind
+from ledger.aggregates.sale import SaleState
+from ledger.application import attempt
+from ledger.bootstrap import Installation
+from ledger.errors import Refusal
+from ledger.usecases import payouts
+from tests.domain.examples import ALICE, BOB, CAROL, DISPENSER, HOUR, NOON, UID
+from tests.usecases.market import CAUSE, Market, fresh
+
+ROUNDS = 3
+
+
+@pytest.fixture
+def market(installation: Installation) -> Market:
+    return Market(installation.ledger, personal=installation.personal)
+
+
+def at_once(*moves: Callable[[], object]) -> list[str]:
+    """Do all at the same moment; return "done" or the code of each refusal."""
+    ready = Barrier(len(moves))
+
+    def done(move: Callable[[], object]) -> str:
+        ready.wait()
+        try:
+            attempt(move)
+        except Refusal as refusal:
+            return refusal.code
+        return "done"
+
+    with ThreadPoolExecutor(len(moves)) as pool:
+        return list(pool.map(done, moves))
+
+
+def test_of_two_buyers_one_has_the_ticket_and_only_he_has_paid(market):
+    for ticket_id in market.issue(count=ROUNDS):
+        market.list_ticket(ticket_id, 1_000)
+        before = {each: market.purse(each) for each in (BOB, CAROL)}
+        told = at_once(
+            lambda ticket_id=ticket_id: market.buy(ticket_id, by=BOB),
+            lambda ticket_id=ticket_id: market.buy(ticket_id, by=CAROL),
+        )
+        assert sorted(told) == ["done", "unknown"]
+        winner, loser = (BOB, CAROL) if told[0] == "done" else (CAROL, BOB)
+        assert market.owner(ticket_id) == winner
+        assert market.purse(winner) == before[winner] - 1_000
+        assert market.purse(loser) == before[loser]
+
+
+def test_a_listing_taken_down_and_bought_at_once_is_one_of_the_two(market):
+    for ticket_id in market.issue(count=ROUNDS):
+        market.list_ticket(ticket_id, 1_000)
+        listing_id = market.listing_of(ticket_id)
+        bought, taken_down = at_once(
+            lambda ticket_id=ticket_id: market.buy(ticket_id),
+            lambda ticket_id=ticket_id: market.unlist(ticket_id),
+        )
+        assert (bought == "done") != (taken_down == "done")
+        assert listing_id != market.listing_of(ticket_id)
+        assert market.owner(ticket_id) == (CAROL if bought == "done" else ALICE)
+
+
+def test_a_freeze_at_the_moment_of_the_sale_keeps_the_title_or_the_proceeds(market):
+    later = {"not_before": NOON + HOUR, "terms": {"payout": "after_start"}}
+    for ticket_id in market.issue(count=ROUNDS, **later):
+        market.list_ticket(ticket_id, 1_000)
+        bought, frozen = at_once(
+            lambda ticket_id=ticket_id: market.buy(ticket_id),
+            lambda ticket_id=ticket_id: market.freeze(ticket_id),
+        )
+        assert frozen == "done"
+        assert bought in ("done", "frozen")
+        assert market.owner(ticket_id) == (CAROL if bought == "done" else ALICE)
+        assert payouts.due(market.ledger, at=NOON + HOUR).sale_ids == []
+
+
+def test_a_listed_ticket_is_sold_or_dispensed_but_never_both(market):
+    for slot, ticket_id in enumerate(
+        market.issue(count=ROUNDS, terms={"on_medium": "exposure"})
+    ):
+        market.record_on_card(ticket_id, slot=slot)
+        market.list_ticket(ticket_id, 1_000)
+        epoch = market.ledger.ticket(ticket_id).epoch
+
+        def dispense(ticket_id=ticket_id, epoch=epoch, slot=slot):
+            """Take the listing down and hand the ticket to the machine, as one."""
+            ticket = market.ledger.ticket(ticket_id)
+            listing_id = market.listing_of(ticket_id)
+            ticket.unlist(listing_id=listing_id, by=ALICE, at=NOON)
+            ticket.start_dispense(
+                job_id=fresh(),
+                write_id=fresh(),
+                device_id=DISPENSER,
+                expected_epoch=epoch,
+                medium_uid=UID.hex(),
+                slot=slot,
+                until=NOON + HOUR,
+                at=NOON,
+            )
+            market.ledger.record(ticket, cause=CAUSE)
+
+        bought, leased = at_once(
+            lambda ticket_id=ticket_id: market.buy(ticket_id), dispense
+        )
+        assert (bought == "done") != (leased == "done")
+        lock = market.ledger.ticket(ticket_id).lock.kind
+        assert lock == (LockKind.DISPENSE if leased == "done" else LockKind.NONE)
+
+
+def test_two_who_pay_out_at_once_pay_once(market):
+    [ticket_id] = market.issue(not_before=NOON + HOUR, terms={"payout": "after_start"})
+    market.list_ticket(ticket_id)
+    sale_id = market.buy(ticket_id).sale_id
+    at = NOON + HOUR
+    assert payouts.due(market.ledger, at=NOON).sale_ids == []
+    assert payouts.due(market.ledger, at=at).sale_ids == [sale_id]
+    told = at_once(*[lambda: market.pay_out(sale_id, at=at)] * 4)
+    assert sorted(told) == ["already_sold"] * 3 + ["done"]
+    assert market.purse(ALICE) == 13_160
+    assert market.sale(sale_id).state == SaleState.PAID_OUT
+    assert payouts.due(market.ledger, at=at).sale_ids == []
