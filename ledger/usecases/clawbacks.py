@@ -12,12 +12,13 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
+from ledger.aggregates.order import Paid
 from ledger.aggregates.sale import PAID_OUT, Line, Sale
 from ledger.application import Work
-from ledger.usecases import accounts
+from ledger.usecases import accounts, tenders
 from ledger.usecases.accounts import AccountRef, Leg
 from ledger.usecases.payouts import fee_accounts
-from ledger.usecases.settlement import sale_of
+from ledger.usecases.settlement import programme_of, sale_of
 from ledger.vocabulary.ids import sale_entry_id
 from ledger.vocabulary.money import Money
 
@@ -41,11 +42,12 @@ def reverse_sale(
     at: datetime,
     ticket_ids: Collection[UUID] | None = None,
     as_debt: bool = False,
-) -> None:
+) -> list[Paid]:
     """Give the buyer back what he paid for these tickets, to the tenders that paid.
 
     All that is left of the sale, unless `ticket_ids` says which. `as_debt` leaves the
-    seller's purse alone and notes that he owes it. The caller moves the titles.
+    seller's purse alone and notes that he owes it. The caller moves the titles. Return
+    what went back to which tender.
     """
     sale = sale_of(work, sale_id)
     lines = (
@@ -64,19 +66,25 @@ def reverse_sale(
     if debt_minor:
         _settle_debt(work, sale, debt_minor, at=at)
     refunds = Money(price_minor - debt_minor, sale.currency)
-    entry = accounts.move(
-        work,
-        entry_id=_entry_id(sale, "give-back"),
-        legs=[
-            _escrow(sale, -refunds.amount_minor),
-            Leg(accounts.purse_ref(sale.buyer_id, sale.currency), refunds),
-        ],
-        reason="resale-reversed",
-        reference=f"sale/{sale.id}",
-        at=at,
-    )
-    entry_id = None if entry is None else entry.id
+    back: list[Paid] = []
+    entry_id = _entry_id(sale, "give-back") if refunds.amount_minor else None
+    if entry_id is not None:
+        back = tenders.refund(
+            work,
+            purpose_id=sale.id,
+            payer_id=sale.buyer_id,
+            paid=[Paid(**each) for each in sale.paid],
+            already_refunded_minor=sale.refunded_minor,
+            amount=refunds,
+            programme_id=programme_of(sale),
+            entry_id=entry_id,
+            debits=[_escrow(sale, -refunds.amount_minor)],
+            reason="resale-reversed",
+            reference=f"sale/{sale.id}",
+            at=at,
+        )
     sale.give_back(ticket_ids=sold, entry_id=entry_id, decision_id=decision_id, at=at)
+    return back
 
 
 def compensate(

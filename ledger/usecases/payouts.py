@@ -13,12 +13,14 @@ from uuid import UUID
 from ledger.aggregates.base import is_over
 from ledger.aggregates.e_ticket import ETicket, HoldEffect, Life
 from ledger.aggregates.e_ticket.refusals import Ended, Frozen
+from ledger.aggregates.payment import PaymentState
 from ledger.aggregates.sale import Line, Sale, SaleState
 from ledger.application import Cause, Ledger, Work
 from ledger.errors import Conflict
 from ledger.usecases import accounts
 from ledger.usecases.accounts import AccountRef, Leg
 from ledger.usecases.settlement import SHARES, sale_of
+from ledger.usecases.tenders import CARD, card_payment
 from ledger.vocabulary.ids import sale_entry_id
 from ledger.vocabulary.money import Money
 
@@ -131,8 +133,17 @@ def due(ledger: Ledger, *, at: datetime, after: int = 0) -> Due:
     return Due(sale_ids, found[-1].id if len(found) == DUE_MAX else None)
 
 
+def is_by_card(sale: Sale) -> bool:
+    """Whether a card paid a part of what is in escrow."""
+    return any(each["kind"] == CARD for each in sale.paid)
+
+
 def _require_captured(work: Work, sale: Sale) -> None:
     """What a card pays is there only once the provider captured it."""
+    if is_by_card(sale):
+        payment = card_payment(work, sale.id)
+        if payment.state != PaymentState.CAPTURED:
+            raise CaptureOpen(because=payment.names(payment.version))
 
 
 def _require_released(sale: Sale, line: Line, ticket: ETicket, at: datetime) -> None:

@@ -13,10 +13,16 @@ from uuid import UUID
 
 from ledger.aggregates.party import Party
 from ledger.application import Cause, Ledger
-from ledger.errors import Unknown
+from ledger.errors import Malformed, Unknown
 from ledger.ports import PersonalData
 from ledger.usecases import payouts, settlement
 from ledger.usecases.settlement import Wanted
+from ledger.usecases.tenders import CARD, Tender
+
+
+class NotAtOnce(Malformed):
+    code = "malformed"
+    says = "A card takes more than one commit; begin the sale with its payment."
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,8 +135,14 @@ def buy_together(
     by: UUID,
     at: datetime,
     cause: Cause,
+    offered: Sequence[Tender] | None = None,
 ) -> Bought:
-    """Buy listed tickets of one seller with e-money: all of them or none."""
+    """Buy listed tickets of one seller with e-money and points: all or none.
+
+    Without `offered` the purchaser's purse pays the whole price.
+    """
+    if any(tender.kind == CARD for tender in offered or ()):
+        raise NotAtOnce
     work = ledger.work()
     sale = settlement.begin(
         work,
@@ -138,6 +150,7 @@ def buy_together(
         sale_id=sale_id,
         by=by,
         wanted=wanted,
+        offered=offered,
         until=None,
         at=at,
     )

@@ -15,6 +15,7 @@ from uuid import UUID
 
 from ledger.aggregates.base import is_over
 from ledger.aggregates.e_ticket import ETicket, HoldEffect, Life, LockKind, Terms
+from ledger.aggregates.offering import Offering
 from ledger.aggregates.order import Order
 from ledger.aggregates.sale import (
     LINES_MAX,
@@ -25,11 +26,12 @@ from ledger.aggregates.sale import (
     SaleUnknown,
 )
 from ledger.application import Work
-from ledger.errors import Conflict
+from ledger.errors import Conflict, Unknown
 from ledger.ports import PersonalData
-from ledger.usecases import accounts, allowances
-from ledger.usecases.accounts import E_MONEY, Leg
+from ledger.usecases import allowances, tenders
+from ledger.usecases.accounts import E_MONEY, Leg, escrow_of
 from ledger.usecases.sales import seal_answer
+from ledger.usecases.tenders import BY_POINTS, Tender
 from ledger.vocabulary.money import Money, split
 
 SHARES = ("seller", "royalty", "platform", "tax")
@@ -56,10 +58,15 @@ def begin(
     sale_id: UUID,
     by: UUID,
     wanted: Sequence[Wanted],
+    offered: Sequence[Tender] | None,
     until: datetime | None,
     at: datetime,
 ) -> Sale:
-    """Begin a sale of listed tickets of one seller in one currency."""
+    """Begin a sale of listed tickets of one seller in one currency.
+
+    `offered` are the tenders; without them the purchaser's purse pays. `until` is the
+    fence of a payment that takes time.
+    """
     if not 1 <= len({each.ticket_id for each in wanted}) == len(wanted) <= LINES_MAX:
         raise NotOneSale(what="seller", lines_max=LINES_MAX)
     lines = [_line(work, personal, each, by, at) for each in wanted]
@@ -70,6 +77,10 @@ def begin(
     if any(ticket.currency != first.currency for ticket in tickets):
         raise NotOneSale(what="currency", lines_max=LINES_MAX)
     price = Money(sum(line.price_minor for line in lines), first.currency)
+    if offered is None:
+        offered = [Tender(E_MONEY, price.amount_minor)] if price.amount_minor else []
+    chosen = tenders.in_order(offered, price)
+    _require_points(work, tickets, chosen, price)
     late = any(ticket.terms.payout == "after_start" for ticket in tickets)
     return work.add(
         Sale.initiate(
@@ -78,7 +89,7 @@ def begin(
             seller_id=first.owner_id,
             currency=first.currency,
             lines=lines,
-            tenders=_of_e_money(price),
+            tenders=[_stored(tender) for tender in chosen],
             payout="after_start" if late else "at_sale",
             until=until,
             at=at,
@@ -116,20 +127,23 @@ def shares_of(terms: Terms, price_minor: int) -> dict[str, int]:
 
 def settle(work: Work, sale: Sale, *, entry_id: UUID, at: datetime) -> None:
     """Put the money in escrow and move the titles: one step, one commit (R2)."""
-    price = sale.price
-    payer = accounts.purse_ref(sale.buyer_id, sale.currency)
-    entry = accounts.move(
-        work,
-        entry_id=entry_id,
-        legs=[
-            Leg(payer, Money(-price.amount_minor, sale.currency)),
-            Leg(accounts.escrow_of(sale.id, sale.currency), price),
-        ],
-        reason="resale",
-        reference=f"sale/{sale.id}",
-        at=at,
-    )
-    posted = None if entry is None else entry.id
+    price, posted, paid = sale.price, None, []
+    if price.amount_minor:
+        posted = entry_id
+        paid = tenders.capture(
+            work,
+            purpose_id=sale.id,
+            payer_id=sale.buyer_id,
+            tenders=tenders_of(sale),
+            currency=sale.currency,
+            programme_id=programme_of(sale),
+            entry_id=entry_id,
+            credits=[Leg(escrow_of(sale.id, sale.currency), price)],
+            reason="resale",
+            reference=f"sale/{sale.id}",
+            held=sale.until is not None and not is_over(sale.until, at),
+            at=at,
+        )
     sold = {line.ticket_id for line in sale.lines}
     versions = {}
     for line in sale.lines:
@@ -157,7 +171,7 @@ def settle(work: Work, sale: Sale, *, entry_id: UUID, at: datetime) -> None:
         )
     sale.escrow(
         entry_id=posted,
-        paid=_of_e_money(price),
+        paid=[each.as_dict() for each in paid],
         title_versions=versions,
         at=at,
     )
@@ -170,6 +184,16 @@ def abort(work: Work, sale: Sale, *, reason: str, at: datetime) -> None:
         ticket = work.ticket(line.ticket_id)
         if (ticket.lock.kind, ticket.lock.ref) == (LockKind.SETTLEMENT, sale.id):
             ticket.abort_sale(sale_id=sale.id, reason=reason, at=at)
+    tenders.undo(
+        work,
+        purpose_id=sale.id,
+        payer_id=sale.buyer_id,
+        tenders=tenders_of(sale),
+        currency=sale.currency,
+        programme_id=programme_of(sale),
+        reason=reason,
+        at=at,
+    )
 
 
 def ticket_of(work: Work, ticket_id: UUID, at: datetime) -> ETicket:
@@ -206,10 +230,39 @@ def sale_of(work: Work, sale_id: UUID) -> Sale:
     return work.get(Sale, sale_id, SaleUnknown())
 
 
-def _of_e_money(price: Money) -> list[dict[str, Any]]:
-    if not price.amount_minor:
-        return []
-    return [{"kind": E_MONEY, "amount_minor": price.amount_minor, "points": 0}]
+def tenders_of(sale: Sale) -> list[Tender]:
+    """Return what the purchaser pays with, in the order in which it is held."""
+    return [Tender.from_dict(tender) for tender in sale.tenders]
+
+
+def programme_of(sale: Sale) -> UUID:
+    """Points are of the programme of the issuer whose tickets are sold."""
+    return sale.lines[0].issuer_id
+
+
+def _stored(tender: Tender) -> dict[str, Any]:
+    """Leave the card's token to the payment, which alone needs it."""
+    kept = tender.as_dict()
+    del kept["instrument"]
+    return kept
+
+
+def _require_points(
+    work: Work, tickets: Sequence[ETicket], chosen: Sequence[Tender], price: Money
+) -> None:
+    """Points pay for one issuer's tickets, as the offering says at the moment."""
+    if all(tender.kind != BY_POINTS for tender in chosen):
+        return
+    if len({ticket.issuer_id for ticket in tickets}) > 1:
+        raise NotOneSale(what="issuer, if points pay", lines_max=LINES_MAX)
+    for offering_id in {ticket.offering_id for ticket in tickets}:
+        offering = work.get(Offering, offering_id, Unknown(what="offering"))
+        tenders.require_points(
+            chosen,
+            price,
+            point_value_minor=offering.point_value_minor,
+            max_points_percent=offering.max_points_percent,
+        )
 
 
 def _require_not_void(work: Work, ticket: ETicket, listing_id: UUID) -> None:

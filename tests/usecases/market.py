@@ -15,9 +15,10 @@ from ledger.aggregates.sale import Sale
 from ledger.application import Cause, Ledger
 from ledger.ports import PersonalData
 from ledger.usecases import accounts, catalogue, clawbacks, payouts, resale
-from ledger.usecases.accounts import Leg, purse_ref
+from ledger.usecases.accounts import Leg, points_ref, purse_ref
 from ledger.usecases.resale import Bought, ListedTicket
 from ledger.usecases.settlement import Wanted, sale_of
+from ledger.usecases.tenders import Tender
 from ledger.vocabulary.ids import account_id
 from ledger.vocabulary.money import Money
 from tests.domain.examples import (
@@ -118,6 +119,24 @@ class Market:
         )
         work.record(CAUSE)
 
+    def give_points(self, party_id: UUID, points: int) -> None:
+        work = self.ledger.work()
+        accounts.move(
+            work,
+            entry_id=fresh(),
+            legs=[
+                Leg(points_ref(party_id, ISSUER), Money(points, "PTS")),
+                Leg(accounts.points_issued_of(ISSUER), Money(-points, "PTS")),
+            ],
+            reason="points",
+            reference="a present",
+            at=NOON,
+        )
+        work.record(CAUSE)
+
+    def points(self, party_id: UUID) -> int:
+        return self.ledger.account(points_ref(party_id, ISSUER).id).balance_minor
+
     def issue(self, *, count: int = 1, **given: Any) -> list[UUID]:
         """Issue tickets to Alice; `terms` are added to the market's."""
         terms = Terms(**(dict(TERMS) | given.pop("terms", {})))
@@ -164,9 +183,10 @@ class Market:
         *ticket_ids: UUID,
         by: UUID = CAROL,
         answer: str | None = None,
+        offered: Sequence[Tender] | None = None,
         at: datetime = NOON,
     ) -> Bought:
-        """Buy listed tickets together, with e-money."""
+        """Buy listed tickets together, with e-money unless more is offered."""
         return resale.buy_together(
             self.ledger,
             self.personal,
@@ -174,6 +194,7 @@ class Market:
             sale_id=fresh(),
             entry_id=fresh(),
             by=by,
+            offered=offered,
             at=at,
             cause=CAUSE,
         )

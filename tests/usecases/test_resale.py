@@ -27,8 +27,10 @@ from ledger.aggregates.e_ticket.refusals import (
 from ledger.aggregates.sale import NotOneSale, SaleStands, SaleState
 from ledger.usecases import clawbacks, payouts, resale
 from ledger.usecases.payouts import NotReleased, StillValid
+from ledger.usecases.resale import NotAtOnce
 from ledger.usecases.sales import AnswerMissing
 from ledger.usecases.settlement import ListingVoid, shares_of
+from ledger.usecases.tenders import BadTender, Tender
 from ledger.vocabulary.codes import Question
 from tests.domain.examples import ALICE, BOB, CAROL, HOUR, ISSUER, NOON
 from tests.lifecycle.memory import MemoryLedger
@@ -197,6 +199,29 @@ def test_what_costs_nothing_makes_no_entry(market):
     assert sale.entry_id is None
     assert market.entries() == []
     assert not clawbacks.is_good_faith(market.sale(sale.sale_id), ticket_id)
+
+
+def test_points_pay_a_part_and_come_back_when_the_sale_is_undone(market):
+    [ticket_id] = market.issue()
+    market.list_ticket(ticket_id)
+    market.give_points(CAROL, 1_000)
+    offered = [Tender("e-money", 3_000), Tender("points", 1_000, points=1_000)]
+    sale = market.buy(ticket_id, offered=offered)
+    assert market.points(CAROL) == 0
+    assert market.purse(CAROL) == 7_000
+    assert market.balance(f"points-cost/{ISSUER}/EUR") == -1_000
+    market.reverse(sale.sale_id)
+    assert (market.points(CAROL), market.purse(CAROL)) == (1_000, 10_000)
+    assert market.balance(f"points-cost/{ISSUER}/EUR") == 0
+
+
+def test_tenders_that_do_not_sum_to_the_price_buy_nothing(market):
+    [ticket_id] = market.issue()
+    market.list_ticket(ticket_id)
+    with pytest.raises(BadTender):
+        market.buy(ticket_id, offered=[Tender("e-money", 3_999)])
+    with pytest.raises(NotAtOnce):
+        market.buy(ticket_id, offered=[Tender("card", 4_000, instrument="token")])
 
 
 def test_without_the_money_nothing_moves(market):
