@@ -88,8 +88,8 @@ def _routes(app: Flask, its: Installation, signer: Signer) -> Document:
         health.blueprint(its.ledger),
         parties.blueprint(its.ledger, its.personal, its.tokens, its.clock),
         accounts.blueprint(its.ledger, views.accounts, waiting, its.clock),
-        catalogue.blueprint(its.ledger, its.clock),
-        orders.blueprint(its.ledger, its.personal, its.clock),
+        catalogue.blueprint(its.ledger, its.desk, its.clock),
+        orders.blueprint(its.ledger, its.desk, its.personal, its.clock),
         tickets.blueprint(
             its.ledger,
             its.personal,

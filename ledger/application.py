@@ -5,9 +5,9 @@ The eventsourcing library is kept behind this file and `ledger/log`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, TypeVar, cast
+from typing import Any, TypeAlias, TypeVar, cast
 from uuid import UUID
 
 from eventsourcing.application import Application
@@ -17,6 +17,7 @@ from psycopg.rows import DictRow
 
 from ledger import aggregates, vocabulary
 from ledger.aggregates.account import Account, Entry
+from ledger.aggregates.allotment import Allotment
 from ledger.aggregates.allowance import Allowance
 from ledger.aggregates.base import Recorded
 from ledger.aggregates.case import Case
@@ -30,6 +31,7 @@ from ledger.aggregates.paper import Paper
 from ledger.aggregates.party import Party
 from ledger.aggregates.registered_sale import RegisteredSale
 from ledger.aggregates.sale import Sale
+from ledger.aggregates.waiting_list import WaitingList
 from ledger.errors import Missing, Overtaken, Unknown
 from ledger.log.recorder import LedgerRecorder
 from ledger.log.snapshots import Snapshots, code_fingerprint
@@ -42,6 +44,7 @@ _T = TypeVar("_T")
 
 AGGREGATES: tuple[type[Recorded], ...] = (
     Account,
+    Allotment,
     Allowance,
     Case,
     Device,
@@ -55,7 +58,14 @@ AGGREGATES: tuple[type[Recorded], ...] = (
     Party,
     RegisteredSale,
     Sale,
+    WaitingList,
 )
+
+
+Listener: TypeAlias = Callable[
+    [Sequence[tuple[Recorded, Sequence[Recorded.Event]]]], None
+]
+"""Is told what a commit recorded: each aggregate and its new events. Never raises."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +102,7 @@ class Ledger(Application[UUID]):
             code=code_fingerprint(aggregates, vocabulary),
             event_of=self._event,
         )
+        self._listeners: list[Listener] = []
 
     def construct_env(self, name: str, env: EnvType | None = None) -> Environment:
         # The library would read the whole process environment; settings come in here.
@@ -131,13 +142,20 @@ class Ledger(Application[UUID]):
             for event in aggregate.pending_events:
                 # Events are frozen for everybody else; the cause joins them here.
                 object.__setattr__(event, "cause", stamped)
+        said = [(each, _new_events(each)) for each in aggregates]
         try:
             recordings = self.save(*aggregates)
         except RecordConflictError:
             raise Overtaken from None
+        for listener in self._listeners:
+            listener(said)
         if not recordings:
             return self.position()
         return max(recording.notification.id for recording in recordings)
+
+    def hear(self, listener: Listener) -> None:
+        """Have somebody told of every commit, after it: for hints, not for truth."""
+        self._listeners.append(listener)
 
     def position(self) -> int:
         """Return the position of the newest event, 0 for an empty log."""
@@ -209,6 +227,10 @@ class Work:
         self._touched[begun.id] = begun
         return begun
 
+    def touched(self, kind: type[_A]) -> list[_A]:
+        """Return the aggregates of this kind that the command works on so far."""
+        return [each for each in self._touched.values() if isinstance(each, kind)]
+
     def ticket(self, ticket_id: UUID) -> ETicket:
         return self.get(ETicket, ticket_id, TicketUnknown())
 
@@ -225,6 +247,10 @@ class Work:
         """
         changed = [each for each in self._touched.values() if each.pending_events]
         return self.ledger.record(*changed, cause=cause)
+
+
+def _new_events(aggregate: Recorded) -> list[Recorded.Event]:
+    return [cast("Recorded.Event", event) for event in aggregate.pending_events]
 
 
 def attempt(command: Callable[[], _T]) -> _T:

@@ -20,6 +20,7 @@ from ledger.adapters.card_authority import MasterKeys
 from ledger.adapters.embedded_postgres import EmbeddedPostgres
 from ledger.adapters.migrator import migrate
 from ledger.adapters.secrets import FileSecrets
+from ledger.adapters.stock_desk import PostgresStockDesk
 from ledger.adapters.tokens import TokenStore
 from ledger.application import Ledger
 from ledger.clock import Clock, SystemClock
@@ -31,6 +32,7 @@ from ledger.projections.notices import NoticesView
 from ledger.projections.ownership import OwnershipView
 from ledger.projections.wallet import WalletView
 from ledger.settings import Settings
+from ledger.usecases import stock_search
 
 
 class InstallationError(Exception):
@@ -60,6 +62,7 @@ class Installation:
     cards: MasterKeys
     secrets: FileSecrets
     tokens: TokenStore
+    desk: PostgresStockDesk
     views: Views
 
     @property
@@ -91,6 +94,8 @@ def _assembled(
     factory = ledger.factory
     assert isinstance(factory, PostgresFactory)
     datastore = factory.datastore
+    desk = PostgresStockDesk(datastore)
+    ledger.hear(stock_search.telling(desk))
     return Installation(
         settings=settings,
         clock=clock,
@@ -102,6 +107,7 @@ def _assembled(
         ),
         secrets=secrets,
         tokens=TokenStore(datastore),
+        desk=desk,
         views=Views(
             ownership=OwnershipView(datastore),
             freshness=FreshnessView(datastore),

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 from typing import Any, Protocol
 from uuid import UUID
 
@@ -13,6 +14,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import (
     Ed25519PublicKey,
 )
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PublicKey
+
+from ledger.vocabulary.money import Money
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,3 +96,166 @@ class PersonalData(Protocol):
 
     def destroy(self, subject_id: UUID) -> None:
         """Destroy the person's key for ever: nothing sealed under it opens again."""
+
+
+@dataclass(frozen=True, slots=True)
+class StockPart:
+    """One allotment of an offering as the desk lists it."""
+
+    number: int
+    allotment_id: UUID
+    category: str | None
+    places: int
+
+
+@dataclass(frozen=True, slots=True)
+class StockHold:
+    """Places that somebody holds in one allotment until a time, not paid yet."""
+
+    holder_id: UUID
+    places: int
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class StockState:
+    """What one allotment is like at a version: enough to know whether to try it."""
+
+    allotment_id: UUID
+    version: int
+    free: int
+    longest_run: int
+    holders: frozenset[UUID]
+    new_holds: tuple[StockHold, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class StockLayout:
+    """How many allotments an offering has; `parts` lists them, should it be asked."""
+
+    offering_id: UUID
+    count: int
+    parts: Callable[[], Iterable[StockPart]]
+
+
+@dataclass(frozen=True, slots=True)
+class StockWish:
+    """What is looked for: places of a category, all side by side if `together`."""
+
+    layout: StockLayout
+    category: str | None
+    count: int
+    together: bool
+
+
+class StockDesk(Protocol):
+    """Says which allotment to try next, so that buyers do not meet in one.
+
+    A hint, never the truth: the streams decide, and a desk that knows nothing makes
+    selling slower, not wrong. It errs towards "maybe free".
+    """
+
+    def claim(
+        self, wish: StockWish, *, without: Collection[int], at: datetime
+    ) -> int | None:
+        """Lease an allotment that may have what is wished; return its number.
+
+        One that others have leased is waited for, a while, and then given all the
+        same. None: as far as is known nothing is left.
+        """
+
+    def claim_unseen(
+        self, wish: StockWish, *, without: Collection[int], at: datetime
+    ) -> int | None:
+        """Lease one that was not looked at for long, whatever is known of it."""
+
+    def tell(self, states: Sequence[StockState]) -> None:
+        """Note what allotments are like now, and end their leases. Never raises."""
+
+    def let_go(self, allotment_ids: Sequence[UUID]) -> None:
+        """End the leases of allotments in which nothing is done after all."""
+
+    def look_again(self, allotment_id: UUID, *, at: datetime) -> None:
+        """Note that its holds that should be over are not, for now."""
+
+    def settle(self, *, paid: Collection[UUID], ended: Collection[UUID]) -> None:
+        """Note that these orders hold nothing unpaid any more: they are paid, or
+        have ended and their places should be looked at. Never raises."""
+
+    def count(self, layout: StockLayout, *, at: datetime) -> tuple[int, int]:
+        """Return the places free and held, as far as is known."""
+
+
+class Declined(Exception):
+    """The provider has said no for good; `str()` is its word why, nothing secret."""
+
+
+class ProviderUnreachable(Exception):
+    """No answer: what became of the call is in doubt until the provider is asked."""
+
+
+class BadCallback(Exception):
+    """The callback is not the provider's, or makes no sense."""
+
+
+class NewsKind(StrEnum):
+    """What a provider can have to say of a payment."""
+
+    AUTHORISED = "authorised"
+    DECLINED = "declined"
+    CAPTURED = "captured"
+    CANCELLED = "cancelled"
+    REFUNDED = "refunded"
+    DISPUTE_OPENED = "opened"
+    DISPUTE_WON = "won"
+    DISPUTE_LOST = "lost"
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentNews:
+    """One thing a provider says; it may be said twice, and in any order.
+
+    `reference` is the provider's name for the payment, `about` that of the refund or
+    of the dispute.
+    """
+
+    payment_id: UUID
+    kind: NewsKind
+    reference: str = ""
+    about: str = ""
+    reason: str = ""
+    amount_minor: int = 0
+
+
+class PaymentProvider(Protocol):
+    """Takes money by credit card: authorised, then captured or cancelled.
+
+    Every call may be made again with the same ids and has its effect once. Each raises
+    `Declined` or `ProviderUnreachable`. No card number passes here: an instrument is
+    the provider's token for one.
+    """
+
+    @property
+    def name(self) -> str: ...
+
+    def authorise(self, *, payment_id: UUID, amount: Money, instrument: str) -> str:
+        """Reserve the amount on the card; return the provider's reference."""
+
+    def capture(self, *, payment_id: UUID, reference: str) -> None:
+        """Take what was authorised."""
+
+    def cancel(self, *, payment_id: UUID) -> None:
+        """Give the authorisation back, or see to it that there never is one."""
+
+    def refund(
+        self, *, payment_id: UUID, reference: str, refund_id: UUID, amount: Money
+    ) -> None:
+        """Pay back a part of what was captured."""
+
+    def look_up(self, *, payment_id: UUID) -> Sequence[PaymentNews]:
+        """Return what the provider knows of a payment; nothing if it has not heard."""
+
+    def read_callback(
+        self, *, body: bytes, signature: str, at: datetime
+    ) -> Sequence[PaymentNews]:
+        """Return what a signed callback says. Raises `BadCallback`."""

@@ -14,12 +14,12 @@ from api.openapi.routes import Answer, Json, Routes
 from api.positions import recorded
 from api.v1.schemas import CURRENCY, QUESTIONS
 from ledger.aggregates.account import AMOUNT_MAX_MINOR
-from ledger.aggregates.base import is_over
 from ledger.aggregates.e_ticket import Terms
 from ledger.aggregates.offering import PLACES_MAX, TITLE_MAX, Offering
 from ledger.application import Ledger
 from ledger.clock import Clock, new_id
-from ledger.usecases import catalogue
+from ledger.ports import StockDesk
+from ledger.usecases import catalogue, stock_search
 from ledger.vocabulary.medium_record import USES_MAX
 from ledger.vocabulary.money import Money
 from ledger.vocabulary.sealed_ticket import RIGHT_MAX
@@ -78,13 +78,20 @@ class OfferingMade(Strict):
     offering_id = fields.UUID()
 
 
+class CategoryOut(Strict):
+    name = fields.String(allow_none=True, metadata=about("null: the only one."))
+    price_minor = fields.Integer()
+    fees_minor = fields.Integer()
+
+
 class OfferingOut(Strict):
     offering_id = fields.UUID()
     issuer_id = fields.UUID()
     title = fields.String()
     kind = Choice("admission", "coupon")
     currency = fields.String()
-    price_minor = fields.Integer()
+    price_minor = fields.Integer(metadata=about("Of the first category, no fees."))
+    categories = fields.List(fields.Nested(CategoryOut))
     sale_from = Time()
     sale_until = Time()
     valid_from = Time()
@@ -98,7 +105,7 @@ class OfferingOut(Strict):
     sold = fields.Integer()
 
 
-def blueprint(ledger: Ledger, clock: Clock) -> Blueprint:
+def blueprint(ledger: Ledger, desk: StockDesk, clock: Clock) -> Blueprint:
     routes = Routes("offerings", "/v1/offerings", "What is sold.")
 
     @routes.post("", takes=OfferingIn, gives=OfferingMade)
@@ -123,21 +130,21 @@ def blueprint(ledger: Ledger, clock: Clock) -> Blueprint:
     @routes.get("/<uuid:offering_id>", gives=OfferingOut)
     def look_at(offering_id: UUID) -> Any:
         """Tell an offering and how much of it is left."""
-        return _told(ledger.offering(offering_id), clock)
+        offering = ledger.offering(offering_id)
+        free, held = desk.count(stock_search.layout(offering), at=clock.now())
+        return _told(offering, free, held)
 
     return routes.blueprint
 
 
-def _told(offering: Offering, clock: Clock) -> dict[str, Any]:
-    at = clock.now()
-    held = sum(not is_over(hold.until, at) for hold in offering.held.values())
+def _told(offering: Offering, free: int, held: int) -> dict[str, Any]:
     return {
         **vars(offering),
         "offering_id": offering.id,
         "price_minor": offering.price.amount_minor,
-        "currency": offering.price.currency,
+        "categories": list(offering.categories.values()),
         "terms": offering.terms.as_dict(),
-        "available": len(offering.free) + len(offering.held) - held,
+        "available": free,
         "held": held,
-        "sold": len(offering.sold),
+        "sold": offering.capacity - free - held,
     }

@@ -6,15 +6,17 @@ from uuid import UUID
 
 from flask import Response
 from flask_smorest import Blueprint
-from marshmallow import fields
+from marshmallow import fields, validate
 
 from api.auth import cause, party
-from api.openapi.fields import Choice, Id, Strict, Text, Time, about
+from api.openapi.fields import Choice, Flag, Id, Strict, Text, Time, Whole, about
 from api.openapi.routes import Answer, Json, Routes
 from api.positions import recorded
+from ledger.aggregates.offering import CATEGORY_MAX
+from ledger.aggregates.order import LINES_MAX
 from ledger.application import Ledger, attempt
 from ledger.clock import Clock, new_id
-from ledger.ports import PersonalData
+from ledger.ports import PersonalData, StockDesk
 from ledger.usecases import sales
 from ledger.usecases.accounts import E_MONEY
 from ledger.vocabulary.sealed_ticket import RIGHT_MAX
@@ -30,12 +32,42 @@ class OrderIn(Strict):
         allow_none=True,
         metadata=about("Any free one, unless named."),
     )
+    places = fields.List(
+        Text(most=RIGHT_MAX),
+        load_default=list,
+        validate=validate.Length(max=LINES_MAX),
+        metadata=about("Several named ones, instead of one."),
+    )
+    count = Whole(
+        least=1,
+        most=LINES_MAX,
+        load_default=1,
+        metadata=about("How many, if none is named."),
+    )
+    category = Text(
+        most=CATEGORY_MAX,
+        load_default=None,
+        allow_none=True,
+        metadata=about("A price category; needed where there are several."),
+    )
+    together = Flag(
+        load_default=False, metadata=about("Only places that are side by side.")
+    )
+    partial_ok = Flag(load_default=False, metadata=about("Fewer will do."))
+
+
+class PlaceOut(Strict):
+    place = fields.String()
+    category = fields.String(allow_none=True)
+    price_minor = fields.Integer()
+    fees_minor = fields.Integer()
 
 
 class OrderOut(Strict):
     order_id = fields.UUID()
-    place = fields.String()
-    price_minor = fields.Integer()
+    place = fields.String(metadata=about("The first place."))
+    places = fields.List(fields.Nested(PlaceOut))
+    price_minor = fields.Integer(metadata=about("All places, fees included."))
     currency = fields.String()
     held_until = Time()
 
@@ -55,27 +87,30 @@ class PaymentOut(Strict):
     entry_id = fields.UUID(allow_none=True, metadata=about("null: it was free."))
 
 
-def blueprint(ledger: Ledger, personal: PersonalData, clock: Clock) -> Blueprint:
+def blueprint(
+    ledger: Ledger, desk: StockDesk, personal: PersonalData, clock: Clock
+) -> Blueprint:
     routes = Routes("orders", "/v1/orders", "Reservations and their payment.")
 
     @routes.post("", takes=OrderIn, gives=OrderOut)
     def reserve(body: Json) -> Answer:
-        """Reserve a place for ten minutes."""
+        """Reserve places for ten minutes."""
         order_id = new_id()
         held = attempt(
             lambda: sales.reserve(
                 ledger,
+                desk,
                 order_id=order_id,
-                offering_id=body["offering_id"],
                 buyer_id=party(),
-                place=body["place"],
                 at=clock.now(),
                 cause=cause(),
+                **body,
             )
         )
         answer = {
             "order_id": order_id,
             "place": held.place,
+            "places": held.places,
             "price_minor": held.price.amount_minor,
             "currency": held.price.currency,
             "held_until": held.held_until,
@@ -106,7 +141,12 @@ def blueprint(ledger: Ledger, personal: PersonalData, clock: Clock) -> Blueprint
         """Give a reservation up."""
         position = attempt(
             lambda: sales.release(
-                ledger, order_id=order_id, by=party(), at=clock.now(), cause=cause()
+                ledger,
+                desk,
+                order_id=order_id,
+                by=party(),
+                at=clock.now(),
+                cause=cause(),
             )
         )
         return Response(status=204, headers=recorded(position))

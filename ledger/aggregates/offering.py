@@ -1,15 +1,21 @@
-"""What is sold: a right, how many places there are, and who holds which.
+"""What is sold, at which prices and by which rules; its places are in allotments.
 
-  place: free ── hold ──► held(order, until) ── sell ──► sold(ticket)
-           ▲                │
-           └── release ─────┘   (a hold whose time is over counts as released)
+  OPEN ── cancel ──► CANCELLED: nothing more is sold
+    └─ extend: more places    └─ reprice: for what is reserved from now on
 
-At every version: places free + held + sold = the places opened.
+The stock is laid out here and kept elsewhere: each block of places is cut into parts,
+numbered from 1, and a part becomes a stream of its own (`Allotment`) when somebody
+first asks for a place in it. So opening 100,000 places is one event, and buyers of
+different parts do not meet.
+
+An offering of version 1 kept its places in its own stream. What was taken then is in
+`taken_before`, and its parts begin without those places.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, Self
 from uuid import UUID
@@ -17,29 +23,31 @@ from uuid import UUID
 from ledger.aggregates.base import FirstEvent, Recorded, is_over
 from ledger.aggregates.e_ticket import Terms
 from ledger.aggregates.e_ticket.content import check_right
-from ledger.errors import Conflict, Malformed
+from ledger.aggregates.e_ticket.states import UsesUnit
+from ledger.errors import Conflict, Denied, Malformed
 from ledger.vocabulary.codes import Question
 from ledger.vocabulary.medium_record import USES_MAX
 from ledger.vocabulary.money import Money
 from ledger.vocabulary.sealed_ticket import Kind
 
 PLACES_MAX = 100_000
+PARTS_AIMED_AT = 128
+PART_MIN, PART_MAX = 10, 100
+CATEGORIES_MAX = 50
 TITLE_MAX = 120
-
-
-class SoldOut(Conflict):
-    code = "sold_out"
-    says = "No place is left."
-
-
-class PlaceTaken(Conflict):
-    code = "already_sold"
-    says = "The place {place} is taken."
+CATEGORY_MAX = 40
+REASON_MAX = 200
+POINTS_PER_100_MAX = 10_000
 
 
 class PlaceUnknown(Malformed):
     code = "unknown"
     says = "The offering has no place {place}."
+
+
+class CategoryUnknown(Malformed):
+    code = "unknown"
+    says = "The offering has no price category {category}; it has {categories}."
 
 
 class NotOnSale(Conflict):
@@ -52,14 +60,14 @@ class OfferingOver(Conflict):
     says = "What is offered was valid until {valid_until}."
 
 
-class LimitReached(Conflict):
-    code = "limit"
-    says = "One buyer may hold at most {purchase_limit} of these."
+class OfferingCancelled(Conflict):
+    code = "revoked"
+    says = "The offering was cancelled: {reason}."
 
 
-class HoldUnknown(Conflict):
-    code = "expired"
-    says = "The reservation is no longer held."
+class NotTheIssuer(Denied):
+    code = "not_owner"
+    says = "Only the issuer of an offering may change it."
 
 
 class BadOffering(Malformed):
@@ -68,17 +76,63 @@ class BadOffering(Malformed):
 
 
 @dataclass(frozen=True, slots=True)
-class Hold:
-    order_id: UUID
-    buyer_id: UUID
-    until: datetime
-    version: int
+class Category:
+    """A kind of place and its price; `name` is None where there is one price."""
+
+    name: str | None
+    price_minor: int
+    fees_minor: int = 0
 
 
 @dataclass(frozen=True, slots=True)
-class Sold:
-    ticket_id: UUID
-    buyer_id: UUID
+class Block:
+    """Places that are opened together, all of one category.
+
+    Either named ones, in the order in which they stand beside each other, or `count`
+    free ones, which are numbered on from those that the category has.
+    """
+
+    category: str | None
+    names: tuple[str, ...] = ()
+    count: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What one allotment begins with."""
+
+    number: int
+    category: str | None
+    places: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Laid:
+    """A block in the layout: its first part's number, its first free place's number."""
+
+    block: Block
+    part_size: int
+    number: int
+    first: int
+
+    @property
+    def parts(self) -> int:
+        return -(-self.block.count // self.part_size)
+
+    def places(self, part: int) -> tuple[str, ...]:
+        begin = part * self.part_size
+        end = min(begin + self.part_size, self.block.count)
+        if self.block.names:
+            return self.block.names[begin:end]
+        return tuple(str(self.first + index) for index in range(begin, end))
+
+    def index_of(self, place: str) -> int | None:
+        if self.block.names:
+            return self.block.names.index(place) if place in self.block.names else None
+        if not (place.isascii() and place.isdigit() and place == str(int(place))):
+            return None
+        index = int(place) - self.first
+        return index if 0 <= index < self.block.count else None
 
 
 class Offering(Recorded):
@@ -95,8 +149,9 @@ class Offering(Recorded):
         issuer_id: UUID,
         title: str,
         kind: Kind,
-        price: Money,
-        places: list[str],
+        currency: str,
+        categories: Sequence[Category],
+        blocks: Sequence[Block],
         sale_from: datetime,
         sale_until: datetime,
         valid_from: datetime,
@@ -106,22 +161,37 @@ class Offering(Recorded):
         question: int | None,
         terms: Terms,
         at: datetime,
+        uses_unit: UsesUnit = "count",
+        presale_from: datetime | None = None,
+        earn_points_per_100: int = 0,
+        point_value_minor: int = 1,
+        max_points_percent: int = 100,
     ) -> Self:
-        """Open an offering with a stock of named places."""
+        """Open an offering with its places.
+
+        Whoever stands on the waiting list may buy from `presale_from`. A purchase
+        earns `earn_points_per_100` points for 100 minor units; a point pays
+        `point_value_minor`, for at most `max_points_percent` of a price. Raises
+        `BadOffering`.
+        """
         if not 0 < len(title) <= TITLE_MAX:
             raise BadOffering(says=f"A title has 1 to {TITLE_MAX} characters.")
-        if not 0 < len(places) <= PLACES_MAX or len(set(places)) != len(places):
-            raise BadOffering(says=f"1 to {PLACES_MAX} places, each named once.")
-        for place in places:
-            check_right(place)
         if sale_from >= sale_until or valid_from >= valid_until:
             raise BadOffering(says="A period ends after it begins.")
-        if price.amount_minor < 0 or purchase_limit < 1:
-            raise BadOffering(says="A price is not negative, a limit at least one.")
-        if not 1 <= uses_limit <= USES_MAX or (kind == "admission" and uses_limit > 1):
-            raise BadOffering(says="An admission has one use, a coupon up to 65535.")
+        if presale_from is not None and presale_from >= sale_from:
+            raise BadOffering(says="A presale begins before the sale.")
+        if purchase_limit < 1:
+            raise BadOffering(says="A purchase limit is at least one.")
+        if not 1 <= uses_limit <= USES_MAX:
+            raise BadOffering(says=f"A coupon has 1 to {USES_MAX} uses or minor units.")
+        if kind == "admission" and (uses_limit > 1 or uses_unit != "count"):
+            raise BadOffering(says="An admission has one use.")
         if question is not None and question not in set(Question):
             raise BadOffering(says="There is no such question to a holder.")
+        _check_points(earn_points_per_100, point_value_minor, max_points_percent)
+        Money(0, currency)
+        _check_categories(categories)
+        _check_blocks(blocks, {each.name for each in categories}, ())
         return cls._create(
             cls.Opened,
             id=offering_id,
@@ -129,35 +199,64 @@ class Offering(Recorded):
             issuer_id=issuer_id,
             title=title,
             kind=kind,
-            price_minor=price.amount_minor,
-            currency=price.currency,
-            places=places,
+            currency=currency,
+            categories=[asdict(each) for each in categories],
+            blocks=_stored(blocks),
             sale_from=sale_from,
             sale_until=sale_until,
+            presale_from=presale_from,
             valid_from=valid_from,
             valid_until=valid_until,
             purchase_limit=purchase_limit,
             uses_limit=uses_limit,
+            uses_unit=uses_unit,
             question=question,
             terms=terms.as_dict(),
+            earn_points_per_100=earn_points_per_100,
+            point_value_minor=point_value_minor,
+            max_points_percent=max_points_percent,
         )
 
     class Opened(Event, FirstEvent):
         TOPIC = "offering.opened"
+        class_version = 2
         issuer_id: UUID
         title: str
         kind: Kind
-        price_minor: int
         currency: str
-        places: list[str]
+        categories: list[dict[str, Any]]
+        blocks: list[dict[str, Any]]
         sale_from: datetime
         sale_until: datetime
+        presale_from: datetime | None
         valid_from: datetime
         valid_until: datetime
         purchase_limit: int
         uses_limit: int
+        uses_unit: UsesUnit
         question: int | None
         terms: dict[str, Any]
+        earn_points_per_100: int
+        point_value_minor: int
+        max_points_percent: int
+
+        @staticmethod
+        def upcast_v1_v2(state: dict[str, Any]) -> None:
+            """At first there was one price, and all places stood in one list."""
+            price = Category(None, state.pop("price_minor"))
+            places = state.pop("places")
+            state["categories"] = [asdict(price)]
+            state["blocks"] = [
+                {
+                    "category": None,
+                    "names": places,
+                    "count": len(places),
+                    "part_size": PART_MAX,
+                }
+            ]
+            state |= {"presale_from": None, "uses_unit": "count"}
+            state |= {"earn_points_per_100": 0, "point_value_minor": 1}
+            state |= {"max_points_percent": 100}
 
     def __init__(
         self,
@@ -165,65 +264,208 @@ class Offering(Recorded):
         issuer_id: UUID,
         title: str,
         kind: Kind,
-        price_minor: int,
         currency: str,
-        places: list[str],
+        categories: list[dict[str, Any]],
+        blocks: list[dict[str, Any]],
         sale_from: datetime,
         sale_until: datetime,
+        presale_from: datetime | None,
         valid_from: datetime,
         valid_until: datetime,
         purchase_limit: int,
         uses_limit: int,
+        uses_unit: UsesUnit,
         question: int | None,
         terms: dict[str, Any],
+        earn_points_per_100: int,
+        point_value_minor: int,
+        max_points_percent: int,
     ) -> None:
         self.issuer_id = issuer_id
         self.title = title
-        self.kind = kind
-        self.price = Money(price_minor, currency)
-        self.free = dict.fromkeys(places)  # Ordered, and quick to take from.
+        self.kind: Kind = kind
+        self.currency = currency
+        self.categories = {each["name"]: Category(**each) for each in categories}
+        self.layout: list[_Laid] = []
         self.sale_from = sale_from
         self.sale_until = sale_until
+        self.presale_from = presale_from
         self.valid_from = valid_from
         self.valid_until = valid_until
         self.purchase_limit = purchase_limit
         self.uses_limit = uses_limit
+        self.uses_unit: UsesUnit = uses_unit
         self.question = question
         self.terms = Terms.from_dict(terms)
-        self.held: dict[str, Hold] = {}
-        self.sold: dict[str, Sold] = {}
+        self.earn_points_per_100 = earn_points_per_100
+        self.point_value_minor = point_value_minor
+        self.max_points_percent = max_points_percent
+        self.cancelled_version = 0
+        self.cancelled_because: str | None = None
+        self.taken_before: dict[str, UUID] = {}
+        """Places taken in version 1, and the order that took them."""
+        self._lay(blocks)
 
-    def hold(
-        self,
-        *,
-        order_id: UUID,
-        buyer_id: UUID,
-        place: str | None,
-        until: datetime,
-        at: datetime,
-    ) -> str:
-        """Hold a place (any, unless one is named) for an order; return the place."""
-        if at < self.sale_from or is_over(self.sale_until, at):
+    # ---- what may be done
+
+    def require_on_sale(self, *, at: datetime, waiting: bool = False) -> None:
+        """Raise unless it can be bought now; `waiting` for who stands on the list."""
+        if self.cancelled_version:
+            raise OfferingCancelled(
+                reason=self.cancelled_because,
+                because=self.names(self.cancelled_version),
+            )
+        opens = self.sale_from
+        if waiting and self.presale_from is not None:
+            opens = self.presale_from
+        if at < opens or is_over(self.sale_until, at):
             raise NotOnSale(
                 sale_from=self.sale_from.isoformat(),
                 sale_until=self.sale_until.isoformat(),
                 because=self.names(1),
             )
         if is_over(self.valid_until, at):
-            raise OfferingOver(valid_until=self.valid_until.isoformat())
-        self._settle(at)
-        if self._count_of(buyer_id) >= self.purchase_limit:
-            raise LimitReached(purchase_limit=self.purchase_limit)
-        chosen = self._choose(place)
+            raise OfferingOver(
+                valid_until=self.valid_until.isoformat(), because=self.names(1)
+            )
+
+    def extend(self, *, by: UUID, blocks: Sequence[Block], at: datetime) -> None:
+        """Open more places, in new parts."""
+        self._require_open(by)
+        _check_blocks(blocks, set(self.categories), self._blocks())
+        self.trigger_event(self.Extended, timestamp=at, blocks=_stored(blocks))
+
+    class Extended(Event):
+        TOPIC = "offering.extended"
+        blocks: list[dict[str, Any]]
+
+        def apply(self, aggregate: Offering) -> None:
+            aggregate._lay(self.blocks)
+
+    def reprice(
+        self,
+        *,
+        by: UUID,
+        category: str | None,
+        price_minor: int,
+        fees_minor: int,
+        at: datetime,
+    ) -> None:
+        """Change a price for what is reserved from now on."""
+        self._require_open(by)
+        self.category(category)
+        _check_categories([Category(category, price_minor, fees_minor)])
         self.trigger_event(
-            self.PlaceHeld,
+            self.Repriced,
             timestamp=at,
-            order_id=order_id,
-            buyer_id=buyer_id,
-            place=chosen,
-            until=until,
+            category=category,
+            price_minor=price_minor,
+            fees_minor=fees_minor,
         )
-        return chosen
+
+    class Repriced(Event):
+        TOPIC = "offering.repriced"
+        category: str | None
+        price_minor: int
+        fees_minor: int
+
+        def apply(self, aggregate: Offering) -> None:
+            aggregate.categories[self.category] = Category(
+                self.category, self.price_minor, self.fees_minor
+            )
+
+    def cancel(self, *, by: UUID, reason: str, at: datetime) -> None:
+        """Sell nothing more. What was sold is refunded by other commands."""
+        self._require_open(by)
+        if not 0 < len(reason) <= REASON_MAX:
+            raise BadOffering(says=f"A reason has 1 to {REASON_MAX} characters.")
+        self.trigger_event(self.Cancelled, timestamp=at, reason=reason)
+
+    class Cancelled(Event):
+        TOPIC = "offering.cancelled"
+        reason: str
+
+        def apply(self, aggregate: Offering) -> None:
+            aggregate.cancelled_version = self.originator_version
+            aggregate.cancelled_because = self.reason
+
+    def _require_open(self, by: UUID) -> None:
+        if by != self.issuer_id:
+            raise NotTheIssuer
+        if self.cancelled_version:
+            raise OfferingCancelled(
+                reason=self.cancelled_because,
+                because=self.names(self.cancelled_version),
+            )
+
+    # ---- prices
+
+    @property
+    def price(self) -> Money:
+        """The first category's price, without fees."""
+        first = next(iter(self.categories.values()))
+        return Money(first.price_minor, self.currency)
+
+    def category(self, name: str | None) -> Category:
+        """Return a price category; None stands for the only one."""
+        if name is None and len(self.categories) == 1:
+            return next(iter(self.categories.values()))
+        if name not in self.categories:
+            known = ", ".join(str(each) for each in self.categories)
+            raise CategoryUnknown(category=name, categories=known)
+        return self.categories[name]
+
+    # ---- where the places are
+
+    @property
+    def capacity(self) -> int:
+        return sum(laid.block.count for laid in self.layout)
+
+    @property
+    def parts(self) -> int:
+        """How many allotments there are; they are numbered from 1."""
+        return sum(laid.parts for laid in self.layout)
+
+    def part(self, number: int) -> Part:
+        """Return what the allotment of this number begins with."""
+        for laid in self.layout:
+            if laid.number <= number < laid.number + laid.parts:
+                places = laid.places(number - laid.number)
+                return Part(number, laid.block.category, places)
+        raise PlaceUnknown(place=f"in part {number}")
+
+    def part_of(self, place: str, category: str | None) -> int:
+        """Return the number of the allotment with this place."""
+        for laid in self.layout:
+            if category is None or laid.block.category == category:
+                index = laid.index_of(place)
+                if index is not None:
+                    return laid.number + index // laid.part_size
+        raise PlaceUnknown(place=place)
+
+    def sizes(self) -> Iterator[tuple[int, str | None, int]]:
+        """Yield number, category and number of places of each part."""
+        for laid in self.layout:
+            for part in range(laid.parts):
+                rest = laid.block.count - part * laid.part_size
+                size = min(rest, laid.part_size)
+                yield laid.number + part, laid.block.category, size
+
+    def _lay(self, blocks: Sequence[Mapping[str, Any]]) -> None:
+        for stored in blocks:
+            block = Block(stored["category"], tuple(stored["names"]), stored["count"])
+            first = 1 + sum(
+                laid.block.count
+                for laid in self.layout
+                if laid.block.category == block.category and not laid.block.names
+            )
+            laid = _Laid(block, stored["part_size"], self.parts + 1, first)
+            self.layout.append(laid)
+
+    def _blocks(self) -> list[Block]:
+        return [laid.block for laid in self.layout]
+
+    # ---- events of version 1, when places stood in this stream
 
     class PlaceHeld(Event):
         TOPIC = "offering.place-held"
@@ -233,21 +475,7 @@ class Offering(Recorded):
         until: datetime
 
         def apply(self, aggregate: Offering) -> None:
-            del aggregate.free[self.place]
-            aggregate.held[self.place] = Hold(
-                self.order_id, self.buyer_id, self.until, self.originator_version
-            )
-
-    def release(self, *, order_id: UUID, at: datetime) -> None:
-        """Give a held place back, if the order still holds one."""
-        place = self._place_of(order_id)
-        if place is not None:
-            self._release(place, order_id, at)
-
-    def _release(self, place: str, order_id: UUID, at: datetime) -> None:
-        self.trigger_event(
-            self.PlaceReleased, timestamp=at, order_id=order_id, place=place
-        )
+            aggregate.taken_before[self.place] = self.order_id
 
     class PlaceReleased(Event):
         TOPIC = "offering.place-released"
@@ -255,23 +483,7 @@ class Offering(Recorded):
         place: str
 
         def apply(self, aggregate: Offering) -> None:
-            del aggregate.held[self.place]
-            aggregate.free[self.place] = None
-
-    def sell(self, *, order_id: UUID, ticket_id: UUID, at: datetime) -> None:
-        """Turn an order's hold into a sale."""
-        place = self._place_of(order_id)
-        if place is None or is_over(self.held[place].until, at):
-            raise HoldUnknown(
-                because=self.names(self.held[place].version) if place else ()
-            )
-        self.trigger_event(
-            self.PlaceSold,
-            timestamp=at,
-            order_id=order_id,
-            place=place,
-            ticket_id=ticket_id,
-        )
+            del aggregate.taken_before[self.place]
 
     class PlaceSold(Event):
         TOPIC = "offering.place-sold"
@@ -280,35 +492,63 @@ class Offering(Recorded):
         ticket_id: UUID
 
         def apply(self, aggregate: Offering) -> None:
-            hold = aggregate.held.pop(self.place)
-            aggregate.sold[self.place] = Sold(self.ticket_id, hold.buyer_id)
+            aggregate.taken_before[self.place] = self.order_id
 
-    def _choose(self, place: str | None) -> str:
-        if place is None:
-            for free in self.free:
-                return free
-            raise SoldOut
-        if place in self.free:
-            return place
-        if place in self.held or place in self.sold:
-            raise PlaceTaken(place=place)
-        raise PlaceUnknown(place=place)
 
-    def _settle(self, at: datetime) -> None:
-        over = [
-            (place, hold.order_id)
-            for place, hold in self.held.items()
-            if is_over(hold.until, at)
-        ]
-        for place, order_id in over:
-            self._release(place, order_id, at)
+def _check_points(earned: int, value_minor: int, percent: int) -> None:
+    if not 0 <= earned <= POINTS_PER_100_MAX:
+        raise BadOffering(says=f"100 minor units earn 0 to {POINTS_PER_100_MAX}.")
+    if value_minor < 1 or not 0 <= percent <= 100:
+        raise BadOffering(says="A point pays at least 1, points pay 0 to 100 per cent.")
 
-    def _place_of(self, order_id: UUID) -> str | None:
-        for place, hold in self.held.items():
-            if hold.order_id == order_id:
-                return place
-        return None
 
-    def _count_of(self, buyer_id: UUID) -> int:
-        held = sum(hold.buyer_id == buyer_id for hold in self.held.values())
-        return held + sum(sold.buyer_id == buyer_id for sold in self.sold.values())
+def _check_categories(categories: Sequence[Category]) -> None:
+    names = [each.name for each in categories]
+    if not 0 < len(names) <= CATEGORIES_MAX or len(set(names)) != len(names):
+        raise BadOffering(says=f"1 to {CATEGORIES_MAX} categories, each named once.")
+    if None in names and len(names) > 1:
+        raise BadOffering(says="Where there are several categories, each has a name.")
+    for name in names:
+        if name is not None and not 0 < len(name) <= CATEGORY_MAX:
+            raise BadOffering(says=f"A category has 1 to {CATEGORY_MAX} characters.")
+    if min(min(each.price_minor, each.fees_minor) for each in categories) < 0:
+        raise BadOffering(says="A price is not negative, nor are fees.")
+
+
+def _check_blocks(
+    blocks: Sequence[Block], categories: Collection[str | None], before: Sequence[Block]
+) -> None:
+    """Raise `BadOffering` unless every place has a category and a name of its own."""
+    everything = [*before, *blocks]
+    if not blocks or sum(_count(block) for block in everything) > PLACES_MAX:
+        raise BadOffering(says=f"1 to {PLACES_MAX} places, each named once.")
+    for block in blocks:
+        if block.category not in categories:
+            raise BadOffering(says=f"There is no price category {block.category}.")
+        if _count(block) < 1 or (block.names and block.count not in (0, _count(block))):
+            raise BadOffering(says="A block has one place or more, named or counted.")
+        for name in block.names:
+            check_right(name)
+    names = [name for block in everything for name in block.names]
+    free = any(not block.names for block in everything)
+    if len(set(names)) != len(names) or (free and any(map(str.isdigit, names))):
+        raise BadOffering(says=f"1 to {PLACES_MAX} places, each named once.")
+
+
+def _count(block: Block) -> int:
+    return len(block.names) or block.count
+
+
+def _stored(blocks: Sequence[Block]) -> list[dict[str, Any]]:
+    """Blocks as they stand in an event; the cut is stored, so that it never moves."""
+    total = sum(_count(block) for block in blocks)
+    part_size = min(max(-(-total // PARTS_AIMED_AT), PART_MIN), PART_MAX)
+    return [
+        {
+            "category": block.category,
+            "names": list(block.names),
+            "count": _count(block),
+            "part_size": part_size,
+        }
+        for block in blocks
+    ]

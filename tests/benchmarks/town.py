@@ -15,7 +15,7 @@ from uuid import UUID, uuid4
 from ledger.aggregates.base import Recorded
 from ledger.aggregates.e_ticket import ETicket, Terms
 from ledger.aggregates.medium import Change, Medium, SlotState
-from ledger.aggregates.offering import Offering
+from ledger.aggregates.offering import Block, Category, Offering
 from ledger.application import Cause
 from ledger.bootstrap import Installation, open_installation
 from ledger.log.snapshots import EVENTS_BETWEEN
@@ -26,7 +26,6 @@ from ledger.usecases import parties
 from ledger.vocabulary.codes import Role
 from ledger.vocabulary.ids import medium_id
 from ledger.vocabulary.medium_record import SlotStatus, encode_slots
-from ledger.vocabulary.money import Money
 from tests.api.cards import Card
 from tests.benchmarks.frame import Place, database
 
@@ -135,18 +134,18 @@ def _sold_out(
     its.ledger.record(offering, cause=CAUSE)
     recorded: list[Recorded] = [offering]
     cards = []
-    for uid in itertools.islice(uids, PLACES):
+    for number, uid in enumerate(itertools.islice(uids, PLACES)):
         order_id, ticket_id = uuid4(), uuid4()
-        right = offering.hold(
-            order_id=order_id, buyer_id=holder, place=None, until=at + _HOUR, at=at
-        )
-        offering.sell(order_id=order_id, ticket_id=ticket_id, at=at)
-        ticket = _ticket(ticket_id, order_id, offering, holder, right, at)
+        ticket = _ticket(ticket_id, order_id, offering, holder, _seat(number), at)
         medium, card = _written(its, uid, ticket, holder, terminal, at)
         recorded += [ticket, medium]
         cards.append(Held(card, ticket_id, ticket.epoch))
     its.ledger.record(*recorded, cause=CAUSE)
     return cards
+
+
+def _seat(number: int) -> str:
+    return f"Row {1 + number // 20} seat {1 + number % 20}"
 
 
 def _offering(issuer: UUID, places: int, at: datetime) -> Offering:
@@ -155,8 +154,9 @@ def _offering(issuer: UUID, places: int, at: datetime) -> Offering:
         issuer_id=issuer,
         title="The Tempest",
         kind="admission",
-        price=Money(40_00, "EUR"),
-        places=[f"Row {1 + n // 20} seat {1 + n % 20}" for n in range(places)],
+        currency="EUR",
+        categories=[Category(None, 40_00)],
+        blocks=[Block(None, tuple(_seat(n) for n in range(places)))],
         sale_from=at - _HOUR,
         sale_until=at + 24 * _HOUR,
         valid_from=at - _HOUR,

@@ -7,8 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from ledger.aggregates.e_ticket import ETicket, Terms
-from ledger.aggregates.offering import Offering
-from ledger.vocabulary.money import Money
+from ledger.aggregates.offering import Block, Category, Offering
 
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -48,8 +47,9 @@ def an_offering(**given: Any) -> Offering:
         "issuer_id": ISSUER,
         "title": "The Tempest",
         "kind": "admission",
-        "price": Money(4_000, "EUR"),
-        "places": ["A1", "A2", "A3"],
+        "currency": "EUR",
+        "categories": [Category(None, 4_000)],
+        "blocks": [Block(None, ("A1", "A2", "A3"))],
         "sale_from": NOON - HOUR,
         "sale_until": NOON + 24 * HOUR,
         "valid_from": NOON + 24 * HOUR,

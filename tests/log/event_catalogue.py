@@ -23,6 +23,12 @@ COMMON = {"originator_id", "originator_version", "timestamp", "originator_topic"
 MEANS = {
     "account.opened": "A party has a purse.",
     "account.posted": "The purse was credited, or debited if negative.",
+    "allotment.opened": "A part of an offering's stock is asked for the first time.",
+    "allotment.place-given-back": "The place's ticket has ended; it is free again.",
+    "allotment.places-held": "Places are kept for an order, or promised, for a while.",
+    "allotment.places-released": "What held these places holds them no more.",
+    "allotment.places-sold": "Places belong to tickets; where an order had held them,"
+    " this was noted by whoever came by later.",
     "allowance.begun": "One party's share of one offering is counted from here.",
     "allowance.bought": "What an order held is owned now.",
     "allowance.gained": "A ticket came without an order: a gift, a grant, a resale.",
@@ -101,10 +107,13 @@ MEANS = {
     "medium.write-aborted": "The card did not commit the write.",
     "medium.write-prepared": "The next state of the card, not proven yet.",
     "medium.written": "The card has proven that it committed the write.",
+    "offering.cancelled": "Nothing more is sold.",
+    "offering.extended": "More places are on sale.",
     "offering.opened": "Places are on sale.",
-    "offering.place-held": "An order holds a place for a while.",
-    "offering.place-released": "The place is free again.",
-    "offering.place-sold": "The place belongs to a ticket.",
+    "offering.place-held": "Of old: an order held a place for a while.",
+    "offering.place-released": "Of old: the place was free again.",
+    "offering.place-sold": "Of old: the place belonged to a ticket.",
+    "offering.repriced": "Another price for what is reserved from now on.",
     "order.confirmed": "Paid: the ticket is issued in the same commit.",
     "order.released": "The buyer gave the reservation up.",
     "order.reserved": "A buyer holds a place at the price quoted.",
@@ -128,6 +137,12 @@ MEANS = {
     "sale.refunded": "Money went back from escrow to the purchaser, by a decision.",
     "sale.reversed": "The payment never came: titles and escrow went back.",
     "sale.title-moved": "The titles moved, in the commit of the escrow posting.",
+    "waiting-list.begun": "Somebody waits for an offering for the first time.",
+    "waiting-list.joined": "Somebody stands in line.",
+    "waiting-list.lapsed": "A promise was not taken in time; the next has it.",
+    "waiting-list.left": "Somebody gave up his place in line, and promises.",
+    "waiting-list.promised": "Places are kept for the first in line for a while.",
+    "waiting-list.redeemed": "Promised places went to an order of his.",
 }
 
 OPENING = """\

@@ -29,6 +29,7 @@ class Town:
     def __init__(self, installation: Installation, **offering: Any) -> None:
         self.ledger = installation.ledger
         self.personal = installation.personal
+        self.desk = installation.desk
         for party_id in (ISSUER, ALICE, BOB, CAROL):
             parties.register(
                 self.ledger,
@@ -59,6 +60,8 @@ class Town:
             "terms": Terms(royalty_percent=5),
         }
         said |= offering
+        if "blocks" in offering:
+            del said["price"], said["places"]
         self.offering_id = said["offering_id"]
         catalogue.open_offering(self.ledger, **said, at=NOON, cause=CAUSE)
 
@@ -73,15 +76,16 @@ class Town:
             cause=CAUSE,
         )
 
-    def reserve(self, by=ALICE, *, place=None, at=NOON):
+    def reserve(self, by=ALICE, *, at=NOON, **more):
         return sales.reserve(
             self.ledger,
+            self.desk,
             order_id=fresh(),
             offering_id=self.offering_id,
             buyer_id=by,
-            place=place,
             at=at,
             cause=CAUSE,
+            **more,
         )
 
     def pay(self, order_id, by=ALICE, *, answer=None, at=NOON):
