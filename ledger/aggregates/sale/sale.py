@@ -307,6 +307,10 @@ class Sale(Recorded):
         entry_id: UUID
 
         def apply(self, aggregate: Sale) -> None:
+            came = sum(each["amount_minor"] for each in self.paid)
+            never = sum(each["amount_minor"] for each in aggregate.paid) - came
+            # What was to go back to the card went back to nobody.
+            aggregate.refunded_minor = max(0, aggregate.refunded_minor - never)
             aggregate.paid = self.paid
             aggregate.owed_minor += self.amount_minor
 

@@ -1,0 +1,209 @@
+"""A sale that a card pays: commits of ours, and the provider's word between them.
+
+  begin ─► tickets kept, tenders held, authorisation asked for        INITIATED
+  advance ─► authorised: escrow, titles and the wish to capture        TITLE_MOVED
+          ─► captured: paid out when it is due                         PAID_OUT
+          ─► declined, or too late: given up                           ABORTED
+          ─► never captured: titles back, or the buyer owes it         REVERSED
+
+Each arrow is one commit; `advance` goes on from wherever a crash left the sale.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from ledger.aggregates.base import is_over
+from ledger.aggregates.payment import Payment, PaymentState
+from ledger.aggregates.sale import OPEN, Sale, SaleState
+from ledger.application import Cause, Ledger, attempt
+from ledger.errors import Conflict, Denied, Malformed
+from ledger.ports import PaymentProvider, PersonalData
+from ledger.usecases import (
+    payments,
+    payouts,
+    settlement,
+    tenders,
+    unpaid_sales,
+)
+from ledger.usecases.resale import Bought
+from ledger.usecases.settlement import Wanted, programme_of, sale_of
+from ledger.usecases.tenders import CARD, Tender
+from ledger.vocabulary.ids import payment_id, sale_entry_id
+
+FENCE_S = 900
+STEPS_MAX = 5
+FAILED = (PaymentState.DECLINED, PaymentState.CANCELLED)
+
+
+class NotTheBuyer(Denied):
+    code = "not_owner"
+    says = "Only the buyer may give this sale up before {until}."
+
+
+class NoCard(Malformed):
+    code = "malformed"
+    says = "No card is among the tenders; buy at once instead."
+
+
+def begin(
+    ledger: Ledger,
+    provider: PaymentProvider,
+    personal: PersonalData,
+    *,
+    wanted: Sequence[Wanted],
+    sale_id: UUID,
+    by: UUID,
+    offered: Sequence[Tender],
+    at: datetime,
+    cause: Cause,
+) -> Bought:
+    """Buy with a card, wholly or in part: begin, and go as far as it goes now.
+
+    Raises what forbids the sale; a card that is declined ends it ABORTED.
+    """
+    if all(tender.kind != CARD for tender in offered):
+        raise NoCard
+
+    def keep() -> None:
+        work = ledger.work()
+        until = at + timedelta(seconds=FENCE_S)
+        sale = settlement.begin(
+            work,
+            personal,
+            sale_id=sale_id,
+            by=by,
+            wanted=wanted,
+            offered=offered,
+            until=until,
+            at=at,
+        )
+        for line in sale.lines:
+            work.ticket(line.ticket_id).start_sale(
+                listing_id=line.listing_id,
+                sale_id=sale_id,
+                by=by,
+                until=until,
+                at=at,
+            )
+        tenders.hold(
+            work,
+            purpose_id=sale_id,
+            payer_id=by,
+            tenders=tenders.in_order(offered, sale.price),
+            currency=sale.currency,
+            programme_id=programme_of(sale),
+            provider=provider.name,
+            until=until,
+            at=at,
+        )
+        work.record(cause)
+
+    attempt(keep)
+    return advance(ledger, provider, sale_id=sale_id, at=at, cause=cause)
+
+
+def advance(
+    ledger: Ledger,
+    provider: PaymentProvider,
+    *,
+    sale_id: UUID,
+    at: datetime,
+    cause: Cause,
+) -> Bought:
+    """Ask the provider what is open, and take every step that can be taken now."""
+    for _ in range(STEPS_MAX):
+        payments.carry_out(
+            ledger, provider, payment_id=payment_id(sale_id), at=at, cause=cause
+        )
+        if not attempt(lambda: step(ledger, sale_id=sale_id, at=at, cause=cause)):
+            break
+    sale = sale_of(ledger.work(), sale_id)
+    return Bought(
+        sale_id, sale.entry_id, sale.split_minor, sale.state, ledger.position()
+    )
+
+
+def step(ledger: Ledger, *, sale_id: UUID, at: datetime, cause: Cause) -> bool:
+    """Take the next step in one commit, without the provider; say if there was one."""
+    work = ledger.work()
+    sale = sale_of(work, sale_id)
+    payment = tenders.card_payment(work, sale_id)
+    if sale.state in OPEN:
+        return _go_on(ledger, sale, payment, at, cause)
+    if sale.state == SaleState.ABORTED and payment.state == PaymentState.CAPTURED:
+        if payment.refunds:
+            return False
+        # The provider took the money although nobody asked it to.
+        payment.request_refund(
+            refund_id=sale_entry_id(sale_id, "refund"),
+            amount_minor=payment.amount.amount_minor,
+            at=at,
+        )
+    elif sale.state != SaleState.TITLE_MOVED:
+        return False
+    elif payment.state in FAILED and payouts.is_by_card(sale):
+        unpaid_sales.undo(work, sale, payment, at=at)
+    elif not payouts.pay_out_if_due(work, sale, at=at):
+        return False
+    work.record(cause)
+    return True
+
+
+def give_up(
+    ledger: Ledger, *, sale_id: UUID, by: UUID | None, at: datetime, cause: Cause
+) -> int:
+    """Give an open sale up: its buyer at any time, an operator after its fence.
+
+    `by` is None for an operator. Nothing was captured, so nothing is lost.
+    """
+    work = ledger.work()
+    sale = sale_of(work, sale_id)
+    if by != sale.buyer_id and not (sale.until and is_over(sale.until, at)):
+        raise NotTheBuyer(until=sale.until, because=sale.names(1))
+    settlement.abort(work, sale, reason="given up", at=at)
+    return work.record(cause)
+
+
+def _go_on(
+    ledger: Ledger, sale: Sale, payment: Payment, at: datetime, cause: Cause
+) -> bool:
+    """Settle an open sale if the card is authorised, or give it up.
+
+    Every way is a commit of its own: what a refused attempt changed is thrown away.
+    """
+    over = sale.state == SaleState.INITIATED and sale.until and is_over(sale.until, at)
+    if payment.state in FAILED:
+        return _abort(ledger, sale.id, payment.reason or "declined", at, cause)
+    if over:
+        return _abort(ledger, sale.id, "the payment took too long", at, cause)
+    if payment.state == PaymentState.REQUESTED:
+        return False
+    work = ledger.work()
+    fresh = sale_of(work, sale.id)
+    if fresh.state == SaleState.INITIATED:
+        fresh.hold_funds(at=at)
+    if settlement.is_frozen(work, fresh):
+        # A case comes first: the sale waits, and so does its money.
+        if sale.state == SaleState.FUNDS_HELD:
+            return False
+        work.record(cause)
+        return True
+    try:
+        settlement.settle(work, fresh, entry_id=sale_entry_id(sale.id, "escrow"), at=at)
+    except (Conflict, Denied) as refused:
+        return _abort(ledger, sale.id, refused.code, at, cause)
+    payouts.pay_out_if_due(work, fresh, at=at)
+    work.record(cause)
+    return True
+
+
+def _abort(
+    ledger: Ledger, sale_id: UUID, reason: str, at: datetime, cause: Cause
+) -> bool:
+    work = ledger.work()
+    settlement.abort(work, sale_of(work, sale_id), reason=reason, at=at)
+    work.record(cause)
+    return True
