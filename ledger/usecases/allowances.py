@@ -11,7 +11,9 @@ from datetime import datetime
 from uuid import UUID
 
 from ledger.aggregates.allowance import Allowance
+from ledger.aggregates.base import is_over
 from ledger.aggregates.offering import Offering
+from ledger.aggregates.order import Order, OrderState
 from ledger.application import Work
 from ledger.vocabulary.ids import allowance_id
 
@@ -29,11 +31,12 @@ def taken(
 ) -> None:
     """Let an order hold `count` for a party. Raises `LimitReached`.
 
-    Live holds and owned tickets count; orders whose time is over do not.
+    Live holds and owned tickets count; orders whose time is over end here and do not.
     """
     allowance = _counted(work, offering_id, party_id, at)
     for overdue in allowance.overdue(at):
-        allowance.release(order_id=overdue, at=at)
+        if not _is_alive(work, overdue, at):
+            allowance.release(order_id=overdue, at=at)
     allowance.hold(order_id=order_id, count=count, limit=limit, until=until, at=at)
 
 
@@ -92,6 +95,16 @@ def limit_of(work: Work, offering_id: UUID) -> int | None:
     """Return an offering's purchase limit; None for one that is not of this ledger."""
     offering = work.find(Offering, offering_id)
     return None if offering is None else offering.purchase_limit
+
+
+def _is_alive(work: Work, order_id: UUID, at: datetime) -> bool:
+    """Say whether an order still holds something; a payment in flight keeps it."""
+    order = work.find(Order, order_id)
+    if order is None:
+        return False
+    if order.state == OrderState.HELD and is_over(order.until, at):
+        order.expire(at=at)
+    return not order.has_ended
 
 
 def _counted(work: Work, offering_id: UUID, party_id: UUID, at: datetime) -> Allowance:
