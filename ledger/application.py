@@ -5,7 +5,7 @@ The eventsourcing library is kept behind this file and `ledger/log`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, TypeAlias, TypeVar, cast
 from uuid import UUID
@@ -20,6 +20,7 @@ from ledger.aggregates.account import Account, Entry
 from ledger.aggregates.allotment import Allotment
 from ledger.aggregates.allowance import Allowance
 from ledger.aggregates.base import Recorded
+from ledger.aggregates.batch import Batch
 from ledger.aggregates.case import Case
 from ledger.aggregates.device import Device
 from ledger.aggregates.e_ticket import ETicket
@@ -29,6 +30,7 @@ from ledger.aggregates.offering import Offering
 from ledger.aggregates.order import Order, OrderUnknown
 from ledger.aggregates.paper import Paper
 from ledger.aggregates.party import Party
+from ledger.aggregates.payment import Payment
 from ledger.aggregates.registered_sale import RegisteredSale
 from ledger.aggregates.sale import Sale
 from ledger.aggregates.waiting_list import WaitingList
@@ -46,6 +48,7 @@ AGGREGATES: tuple[type[Recorded], ...] = (
     Account,
     Allotment,
     Allowance,
+    Batch,
     Case,
     Device,
     ETicket,
@@ -56,6 +59,7 @@ AGGREGATES: tuple[type[Recorded], ...] = (
     Order,
     Paper,
     Party,
+    Payment,
     RegisteredSale,
     Sale,
     WaitingList,
@@ -132,6 +136,10 @@ class Ledger(Application[UUID]):
     def knows(self, stream_id: UUID) -> bool:
         return bool(self.recorder.select_events(stream_id, limit=1))
 
+    def known(self, stream_ids: Collection[UUID]) -> set[UUID]:
+        """Return those of the streams that were begun, whatever their kind."""
+        return self.recorder.begun_of(stream_ids)
+
     def record(self, *aggregates: Recorded, cause: Cause) -> int:
         """Append what is pending, all or nothing; return the last position.
 
@@ -203,15 +211,20 @@ class Work:
     def __init__(self, ledger: Ledger) -> None:
         self.ledger = ledger
         self._touched: dict[UUID, Recorded] = {}
+        self._absent: set[UUID] = set()
 
     def find(self, kind: type[_A], stream_id: UUID) -> _A | None:
         """Return the aggregate of this kind with this id; None if there is none."""
         touched = self._touched.get(stream_id)
-        if touched is None:
+        if touched is None and stream_id not in self._absent:
             touched = self.ledger.find(kind, stream_id)
             if touched is not None:
                 self._touched[stream_id] = touched
         return touched if isinstance(touched, kind) else None
+
+    def look_up(self, stream_ids: Collection[UUID]) -> None:
+        """Ask at once which of many streams exist: the others need no query each."""
+        self._absent |= set(stream_ids) - self.ledger.known(stream_ids)
 
     def get(self, kind: type[_A], stream_id: UUID, missing: Missing) -> _A:
         """Return the aggregate of this kind with this id; raise `missing`."""

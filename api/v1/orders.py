@@ -80,10 +80,17 @@ class PaymentIn(Strict):
         allow_none=True,
         metadata=about("To the offering's question, if it has one."),
     )
+    answers = fields.List(
+        Text(most=ANSWER_MAX),
+        load_default=list,
+        validate=validate.Length(max=LINES_MAX),
+        metadata=about("One for each ticket, where there are several."),
+    )
 
 
 class PaymentOut(Strict):
-    ticket_id = fields.UUID()
+    ticket_id = fields.UUID(metadata=about("The first ticket."))
+    ticket_ids = fields.List(fields.UUID())
     entry_id = fields.UUID(allow_none=True, metadata=about("null: it was free."))
 
 
@@ -119,17 +126,17 @@ def blueprint(
 
     @routes.post("/<uuid:order_id>/payment", takes=PaymentIn, gives=PaymentOut)
     def pay(body: Json, order_id: UUID) -> Answer:
-        """Pay a reservation: the buyer owns the ticket from this moment on."""
-        ticket_id, entry_id = new_id(), new_id()
+        """Pay a reservation: the buyer owns the tickets from this moment on."""
+        entry_id, answer = new_id(), body["answer"]
+        answers = body["answers"] or ([] if answer is None else [answer])
         bought = attempt(
             lambda: sales.pay(
                 ledger,
                 personal,
                 order_id=order_id,
-                ticket_id=ticket_id,
                 entry_id=entry_id,
                 by=party(),
-                answer=body["answer"],
+                answers=answers,
                 at=clock.now(),
                 cause=cause(),
             )

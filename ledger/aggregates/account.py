@@ -1,33 +1,43 @@
-"""Money in the ledger: purses that cannot go below zero, and entries that balance.
+"""Money and points in the ledger: purses with a floor, and entries that balance.
 
 A purse is a stream, for a debit must be checked against its balance. Every movement
-is one entry whose postings sum to zero, recorded in the same commit as the purses it
-touches. Accounts without a floor (an issuer's revenue, the cash a counter took) are
-only names in postings: nothing ever waits for them.
+is one entry whose postings sum to zero in each currency, recorded in the same commit
+as the purses it touches. Accounts without a floor (an issuer's revenue, the cash a
+counter took) are only names in postings: nothing ever waits for them.
+
+  balance = what entries brought;  available = balance - live holds - expired points
+  hold ── capture ──► posted;  hold ── release, or its time is over ──► free again
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Self
 from uuid import UUID
 
-from ledger.aggregates.base import FirstEvent, Recorded
+from ledger.aggregates.base import FirstEvent, Recorded, is_over
 from ledger.errors import Conflict, Malformed
 
 AMOUNT_MAX_MINOR = 10**12
+POINTS = "PTS"  # The unit of reward points, where money has a currency.
 
 
 class InsufficientFunds(Conflict):
     code = "insufficient_funds"
-    says = "The purse holds {balance_minor}, the amount is {amount_minor} minor units."
+    says = "Available are {available_minor}, the amount is {amount_minor} minor units."
 
 
 class BadAmount(Malformed):
     code = "malformed"
     says = "An amount is a whole number of minor units between 1 and {amount_max}."
+
+
+class NothingHeld(Conflict):
+    code = "expired"
+    says = "Nothing is held in the purse for this any more."
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +46,35 @@ class Posting:
 
     account: str
     amount_minor: int
+    currency: str
+
+
+@dataclass(frozen=True, slots=True)
+class Lot:
+    """Points that came in together and expire together."""
+
+    points: int
+    expires_at: datetime | None
+
+    def is_over(self, at: datetime) -> bool:
+        return self.expires_at is not None and is_over(self.expires_at, at)
+
+
+@dataclass(frozen=True, slots=True)
+class FundsHold:
+    """A part of the balance that is kept for one purpose until a time.
+
+    Points that are held do not expire under the payment: their lots are kept here.
+    """
+
+    amount_minor: int
+    until: datetime
+    version: int
+    lots: tuple[Lot, ...] = ()
 
 
 class Account(Recorded):
-    """A party's purse of one kind in one currency."""
+    """A party's purse of one kind in one currency, or its points of one programme."""
 
     TOPIC = "account"
 
@@ -76,24 +111,228 @@ class Account(Recorded):
         self.kind = kind
         self.currency = currency
         self.balance_minor = 0
+        self.holds: dict[str, FundsHold] = {}
+        self.lots: tuple[Lot, ...] = ()
 
-    def post(self, *, entry_id: UUID, amount_minor: int, at: datetime) -> None:
-        """Credit or debit; the entry with this id holds the other side."""
-        if self.balance_minor + amount_minor < 0:
-            raise InsufficientFunds(
-                balance_minor=self.balance_minor, amount_minor=-amount_minor
-            )
+    def available_minor(self, at: datetime) -> int:
+        """What can be spent: no part of it held, none of it expired."""
+        held = sum(
+            hold.amount_minor
+            for hold in self.holds.values()
+            if not is_over(hold.until, at)
+        )
+        return self.balance_minor - held - self.expired_points(at)
+
+    def expired_points(self, at: datetime) -> int:
+        """Points whose time is over and whose end is not recorded yet."""
+        lots = self.lots
+        for purpose_id in self.overdue(at):
+            lots = self._with(lots, self.holds[str(purpose_id)])
+        return sum(lot.points for lot in lots if lot.is_over(at))
+
+    def post(
+        self,
+        *,
+        entry_id: UUID,
+        amount_minor: int,
+        at: datetime,
+        overdraw: bool = False,
+        purpose_id: UUID | None = None,
+        expires_at: datetime | None = None,
+    ) -> None:
+        """Credit or debit; the entry with this id holds the other side.
+
+        A debit needs the money to be available, or held for `purpose_id`; only what
+        is owed in any case (a claw-back, a chargeback) may `overdraw`, and the
+        balance then tells the debt. Points that come in may expire.
+        """
+        if amount_minor < 0 and not overdraw:
+            self._require(-amount_minor, purpose_id, at)
         self.trigger_event(
-            self.Posted, timestamp=at, entry_id=entry_id, amount_minor=amount_minor
+            self.Posted,
+            timestamp=at,
+            entry_id=entry_id,
+            amount_minor=amount_minor,
+            purpose_id=purpose_id,
+            expires_at=expires_at,
         )
 
     class Posted(Event):
+        """`purpose_id` names the hold that it ends, `expires_at` when points end."""
+
         TOPIC = "account.posted"
+        class_version = 2
+        entry_id: UUID
+        amount_minor: int
+        purpose_id: UUID | None
+        expires_at: datetime | None
+
+        @staticmethod
+        def upcast_v1_v2(state: dict[str, Any]) -> None:
+            """At first nothing was held, and nothing expired."""
+            state |= {"purpose_id": None, "expires_at": None}
+
+        def apply(self, aggregate: Account) -> None:
+            aggregate._let_go(self.purpose_id)
+            aggregate.balance_minor += self.amount_minor
+            if aggregate.currency == POINTS:
+                aggregate._change_lots(self.amount_minor, self.expires_at)
+
+    def hold(
+        self, *, purpose_id: UUID, amount_minor: int, until: datetime, at: datetime
+    ) -> None:
+        """Keep a part of the balance for a purpose until it is captured or released."""
+        require_amount(amount_minor)
+        self._release_overdue(at)
+        self._require(amount_minor, None, at)
+        self.trigger_event(
+            self.FundsHeld,
+            timestamp=at,
+            purpose_id=purpose_id,
+            amount_minor=amount_minor,
+            until=until,
+        )
+
+    class FundsHeld(Event):
+        TOPIC = "account.funds-held"
+        purpose_id: UUID
+        amount_minor: int
+        until: datetime
+
+        def apply(self, aggregate: Account) -> None:
+            aggregate._let_go(self.purpose_id)
+            lots, aggregate.lots = _take(aggregate.lots, self.amount_minor)
+            version = self.originator_version
+            hold = FundsHold(self.amount_minor, self.until, version, lots)
+            aggregate.holds = {**aggregate.holds, str(self.purpose_id): hold}
+
+    def release(self, *, purpose_id: UUID, reason: str, at: datetime) -> None:
+        """Free what is held for a purpose; nothing if nothing is."""
+        if str(purpose_id) in self.holds:
+            self._release(purpose_id, reason, at)
+
+    def _release(self, purpose_id: UUID, reason: str, at: datetime) -> None:
+        self.trigger_event(
+            self.HoldReleased, timestamp=at, purpose_id=purpose_id, reason=reason
+        )
+
+    class HoldReleased(Event):
+        TOPIC = "account.hold-released"
+        purpose_id: UUID
+        reason: str
+
+        def apply(self, aggregate: Account) -> None:
+            aggregate._let_go(self.purpose_id)
+
+    def _release_overdue(self, at: datetime) -> None:
+        for purpose_id in self.overdue(at):
+            self._release(purpose_id, "its time is over", at)
+
+    def overdue(self, at: datetime) -> list[UUID]:
+        """Purposes whose time is over."""
+        return [
+            UUID(purpose)
+            for purpose, hold in self.holds.items()
+            if is_over(hold.until, at)
+        ]
+
+    def expire_points(self, *, entry_id: UUID, at: datetime) -> int:
+        """Record the end of what has expired; return how many points that is."""
+        expired = self.expired_points(at)
+        if expired:
+            self._release_overdue(at)
+            self.trigger_event(
+                self.PointsExpired,
+                timestamp=at,
+                entry_id=entry_id,
+                amount_minor=-expired,
+            )
+        return expired
+
+    class PointsExpired(Event):
+        TOPIC = "account.points-expired"
         entry_id: UUID
         amount_minor: int
 
         def apply(self, aggregate: Account) -> None:
             aggregate.balance_minor += self.amount_minor
+            aggregate.lots = tuple(
+                lot for lot in aggregate.lots if not lot.is_over(self.timestamp)
+            )
+
+    def _require(
+        self, amount_minor: int, purpose_id: UUID | None, at: datetime
+    ) -> None:
+        held = self.holds.get(str(purpose_id))
+        own = 0
+        if purpose_id is not None:
+            if held is None or is_over(held.until, at):
+                raise NothingHeld(because=self.names(held.version) if held else ())
+            own = held.amount_minor
+        available = self.available_minor(at) + own
+        if amount_minor > available:
+            raise InsufficientFunds(
+                available_minor=available,
+                amount_minor=amount_minor,
+                because=self.names(*(each.version for each in self.holds.values())),
+            )
+
+    def _let_go(self, purpose_id: UUID | None) -> None:
+        hold = self.holds.get(str(purpose_id))
+        if hold is not None:
+            self.lots = self._with(self.lots, hold)
+            self.holds = {
+                name: each for name, each in self.holds.items() if each is not hold
+            }
+
+    def _with(self, lots: tuple[Lot, ...], hold: FundsHold) -> tuple[Lot, ...]:
+        """Put a hold's lots back among these.
+
+        What was overdrawn meanwhile is gone: lots never hold more than the balance.
+        """
+        room = max(0, self.balance_minor - _points(lots))
+        _, back = _take(hold.lots, _points(hold.lots) - room)
+        return _sorted((*lots, *back))
+
+    def _change_lots(self, points: int, expires_at: datetime | None) -> None:
+        """Points in become a lot, first what is owed; points out leave the first lots.
+
+        What is owed stands in no lot.
+        """
+        if points < 0:
+            _, self.lots = _take(self.lots, -points)
+        elif fresh := min(points, max(0, self.balance_minor)):
+            self.lots = _sorted((*self.lots, Lot(fresh, expires_at)))
+
+
+def _points(lots: Sequence[Lot]) -> int:
+    return sum(lot.points for lot in lots)
+
+
+def _sorted(lots: Sequence[Lot]) -> tuple[Lot, ...]:
+    """First to expire comes first; what never expires, last."""
+    ending = [lot for lot in lots if lot.expires_at is not None]
+    lasting = [lot for lot in lots if lot.expires_at is None]
+    return (*sorted(ending, key=_end_of), *lasting)
+
+
+def _end_of(lot: Lot) -> datetime:
+    assert lot.expires_at is not None
+    return lot.expires_at
+
+
+def _take(lots: Sequence[Lot], points: int) -> tuple[tuple[Lot, ...], tuple[Lot, ...]]:
+    """Take points from the first lots, as many as there are; return them, and the
+    rest."""
+    taken, left = [], []
+    for lot in lots:
+        here = min(lot.points, max(0, points))
+        points -= here
+        if here:
+            taken.append(replace(lot, points=here))
+        if lot.points > here:
+            left.append(replace(lot, points=lot.points - here))
+    return tuple(taken), tuple(left)
 
 
 class Entry(Recorded):
@@ -111,34 +350,50 @@ class Entry(Recorded):
         entry_id: UUID,
         reason: str,
         reference: str,
-        currency: str,
         postings: Sequence[Posting],
         at: datetime,
     ) -> Self:
-        if sum(posting.amount_minor for posting in postings) != 0:
-            raise ValueError("the postings of an entry sum to zero")
+        sums: Counter[str] = Counter()
+        for posting in postings:
+            sums[posting.currency] += posting.amount_minor
+        if any(sums.values()):
+            raise ValueError("the postings of an entry sum to zero in every currency")
         return cls._create(
             cls.Made,
             id=entry_id,
             timestamp=at,
             reason=reason,
             reference=reference,
-            currency=currency,
             postings=[
-                {"account": posting.account, "amount_minor": posting.amount_minor}
+                {
+                    "account": posting.account,
+                    "amount_minor": posting.amount_minor,
+                    "currency": posting.currency,
+                }
                 for posting in postings
             ],
         )
 
     class Made(Event, FirstEvent):
         TOPIC = "entry.made"
+        class_version = 2
         reason: str
         reference: str
-        currency: str
         postings: list[dict[str, Any]]
 
-    def __init__(self, *, currency: str, postings: list[dict[str, Any]]) -> None:
-        self.currency = currency
+        @staticmethod
+        def upcast_v1_v2(state: dict[str, Any]) -> None:
+            """At first an entry was in one currency; now each posting names its own."""
+            currency = state.pop("currency")
+            state["postings"] = [
+                {**posting, "currency": currency} for posting in state["postings"]
+            ]
+
+    def __init__(
+        self, *, reason: str, reference: str, postings: list[dict[str, Any]]
+    ) -> None:
+        self.reason = reason
+        self.reference = reference
         self.postings = [Posting(**posting) for posting in postings]
 
 

@@ -6,6 +6,7 @@ Purses belong to parties; an account without a floor is only a name, such as
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -89,14 +90,17 @@ class Accounts(Projection[AccountsView]):
     @process_event.register
     def _(self, domain_event: Entry.Made, tracking: Tracking) -> None:
         postings = domain_event.postings
-        if sum(posting["amount_minor"] for posting in postings) != 0:
+        sums: Counter[str] = Counter()
+        for posting in postings:
+            sums[posting["currency"]] += posting["amount_minor"]
+        if any(sums.values()):
             raise ValueError(f"the entry {domain_event.originator_id} does not balance")
-        posted = [_post(posting, domain_event.currency) for posting in postings]
+        posted = [_post(posting) for posting in postings]
         self.view.change(tracking, *posted)
 
 
-def _post(posting: Mapping[str, Any], currency: str) -> Statement:
-    account = posting["account"]
+def _post(posting: Mapping[str, Any]) -> Statement:
+    account, currency = posting["account"], posting["currency"]
     kind, party_id = _named(account)
     return (
         "INSERT INTO accounts AS a (account, currency, party_id, kind, balance_minor)"

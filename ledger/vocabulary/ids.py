@@ -81,6 +81,26 @@ def compensation_id(ticket_id: UUID, version: int) -> UUID:
     return uuid5(_NAMESPACE, f"compensation/{ticket_id}/{version}")
 
 
+def imported_ticket_id(batch_id: UUID, reference: str) -> UUID:
+    """Return the id of the ticket that a batch issues for a reference."""
+    return uuid5(_NAMESPACE, f"batch/{batch_id}/ticket/{reference}")
+
+
+def imported_party_id(batch_id: UUID, reference: str) -> UUID:
+    """Return the id of the party that a batch registers for a reference."""
+    return uuid5(_NAMESPACE, f"batch/{batch_id}/party/{reference}")
+
+
+def batch_id(offering_id: UUID, digest: str) -> UUID:
+    """Return the id of the batch that issues these rows, if nobody gave it another."""
+    return uuid5(_NAMESPACE, f"batch/{offering_id}/{digest}")
+
+
+def part_id(whole_id: UUID, number: int) -> UUID:
+    """Return the id of one part of what was asked for under one id."""
+    return uuid5(_NAMESPACE, f"part/{whole_id}/{number}")
+
+
 def short(some_id: UUID) -> str:
     """Return the first eight hex digits, enough for people to tell ids apart."""
     return some_id.hex[:8]

@@ -93,10 +93,9 @@ class Town:
             self.ledger,
             self.personal,
             order_id=order_id,
-            ticket_id=fresh(),
             entry_id=fresh(),
             by=by,
-            answer=answer,
+            answers=[] if answer is None else [answer],
             at=at,
             cause=CAUSE,
         )

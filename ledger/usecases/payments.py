@@ -1,0 +1,166 @@
+"""Card payments at a provider: wishes carried out, and news taken in.
+
+A wish stands in the log before the provider hears of it, and its answer is recorded
+after: whatever dies between, the wish is carried out again, and the provider does
+nothing twice. No answer leaves the wish standing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
+from ledger.aggregates.payment import Payment, PaymentState, PaymentUnknown
+from ledger.application import Cause, Ledger, attempt
+from ledger.ports import (
+    Declined,
+    NewsKind,
+    PaymentNews,
+    PaymentProvider,
+    ProviderUnreachable,
+)
+from ledger.vocabulary.money import Money
+
+
+def carry_out(
+    ledger: Ledger,
+    provider: PaymentProvider,
+    *,
+    payment_id: UUID,
+    at: datetime,
+    cause: Cause,
+) -> Payment:
+    """Send every outstanding wish, one after the other; return the payment as it is.
+
+    One that is still outstanding then is in doubt: try again, or wait for news.
+    """
+    payment = _payment(ledger, payment_id)
+    while payment.outstanding:
+        try:
+            news = _send(provider, payment)
+        except ProviderUnreachable:
+            break
+        tell(ledger, news, at=at, cause=cause)
+        before, payment = payment.version, _payment(ledger, payment_id)
+        if payment.version == before:  # The provider refuses what it had promised.
+            break
+    return payment
+
+
+def tell(
+    ledger: Ledger, news: Sequence[PaymentNews], *, at: datetime, cause: Cause
+) -> None:
+    """Record what a provider says; what is known already changes nothing."""
+
+    def once() -> None:
+        work = ledger.work()
+        for each in news:
+            take_in(work.get(Payment, each.payment_id, PaymentUnknown()), each, at=at)
+        work.record(cause)
+
+    attempt(once)
+
+
+def take_in(payment: Payment, news: PaymentNews, *, at: datetime) -> bool:
+    """Let a payment take in one piece of news; return whether it is a new dispute."""
+    match news.kind:
+        case NewsKind.AUTHORISED:
+            payment.authorised(reference=news.reference, at=at)
+        case NewsKind.DECLINED:
+            payment.declined(reason=news.reason, at=at)
+        case NewsKind.CAPTURED:
+            payment.captured(reference=news.reference, at=at)
+        case NewsKind.CANCELLED:
+            payment.cancelled(at=at)
+        case NewsKind.REFUNDED:
+            payment.refunded(refund_id=UUID(news.about), at=at)
+        case _:
+            return payment.disputed(
+                dispute_id=news.about,
+                status=str(news.kind),
+                amount_minor=news.amount_minor,
+                at=at,
+            )
+    return False
+
+
+def _send(provider: PaymentProvider, payment: Payment) -> list[PaymentNews]:
+    """Make the next call that is due; return what came of it."""
+    try:
+        kind, about = _call(provider, payment)
+    except Declined as declined:
+        known = provider.look_up(payment_id=payment.id)
+        if any(each.kind == NewsKind.CAPTURED for each in known):
+            return list(known)
+        return [PaymentNews(payment.id, NewsKind.DECLINED, reason=str(declined))]
+    except ProviderUnreachable:
+        known = provider.look_up(payment_id=payment.id)
+        if not _answers(payment, known):
+            raise
+        return list(known)
+    reference = about if kind == NewsKind.AUTHORISED else payment.reference or ""
+    return [PaymentNews(payment.id, kind, reference, about=about)]
+
+
+def _call(provider: PaymentProvider, payment: Payment) -> tuple[NewsKind, str]:
+    reference = payment.reference or ""
+    if payment.wants_cancel and payment.state in (
+        PaymentState.REQUESTED,
+        PaymentState.AUTHORISED,
+    ):
+        provider.cancel(payment_id=payment.id)
+        return NewsKind.CANCELLED, ""
+    if payment.state == PaymentState.REQUESTED:
+        given = provider.authorise(
+            payment_id=payment.id,
+            amount=payment.amount,
+            instrument=payment.instrument,
+        )
+        return NewsKind.AUTHORISED, given
+    if payment.state == PaymentState.AUTHORISED:
+        provider.capture(payment_id=payment.id, reference=reference)
+        return NewsKind.CAPTURED, ""
+    refund_id, refund = next(
+        (UUID(key), each) for key, each in payment.refunds.items() if not each.done
+    )
+    provider.refund(
+        payment_id=payment.id,
+        reference=reference,
+        refund_id=refund_id,
+        amount=Money(refund.amount_minor, payment.amount.currency),
+    )
+    return NewsKind.REFUNDED, str(refund_id)
+
+
+def _answers(payment: Payment, known: Sequence[PaymentNews]) -> bool:
+    """Whether what the provider knows is more than what we know."""
+    waiting = [key for key, refund in payment.refunds.items() if not refund.done]
+    return any(
+        each.about in waiting
+        if each.kind == NewsKind.REFUNDED
+        else each.kind in _NEXT.get(payment.state, ())
+        for each in known
+    )
+
+
+_NEXT = {
+    PaymentState.REQUESTED: (
+        NewsKind.AUTHORISED,
+        NewsKind.CAPTURED,
+        NewsKind.DECLINED,
+        NewsKind.CANCELLED,
+    ),
+    PaymentState.AUTHORISED: (
+        NewsKind.CAPTURED,
+        NewsKind.DECLINED,
+        NewsKind.CANCELLED,
+    ),
+}
+
+
+def _payment(ledger: Ledger, payment_id: UUID) -> Payment:
+    found = ledger.find(Payment, payment_id)
+    if found is None:
+        raise PaymentUnknown
+    return found
