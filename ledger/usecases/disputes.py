@@ -13,6 +13,7 @@ from datetime import datetime
 from uuid import UUID
 
 from ledger.aggregates.case import Case, CaseType, Decision
+from ledger.aggregates.case.refusals import PartyToTheCase
 from ledger.aggregates.e_ticket.states import HoldEffect, HoldKind
 from ledger.application import Cause, Ledger, Work
 from ledger.errors import Denied, Malformed
@@ -137,6 +138,29 @@ def give_evidence(
         at=at,
     )
     return Committed(sha256, work.record(cause))
+
+
+def note_unused(
+    ledger: Ledger,
+    *,
+    case_id: UUID,
+    serials: Sequence[str],
+    by: UUID,
+    at: datetime,
+    cause: Cause,
+) -> int:
+    """Note, as an operator, that papers were found unused, before the decision.
+
+    A paper may have been used as soon as its ticket is valid; who watches the doors
+    knows better.
+    """
+    work = ledger.work()
+    case = cases.case_of(work, case_id)
+    if str(by) in stories.parties_of(work, case):
+        raise PartyToTheCase(because=case.names(1))
+    facts = {stories.UNUSED: sorted(serials), "by": str(by)}
+    case.add_facts(facts=facts, ticket_ids=(), at=at)
+    return work.record(cause)
 
 
 def start_review(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import datetime
 from uuid import UUID
 
@@ -25,17 +25,35 @@ from ledger.vocabulary.ids import compensation_id
 _UNPAID = frozenset({"grant"})
 
 
-def story_of(work: Work, ticket_id: UUID, *, held_since: datetime) -> TicketStory:
+UNUSED = "unused_serials"
+
+
+def stories_of(work: Work, case: Case) -> tuple[TicketStory, ...]:
+    """Tell the stories of a case's tickets, with what the case knows of papers."""
+    unused = {serial for fact in case.facts for serial in fact.get(UNUSED, ())}
+    return tuple(
+        story_of(work, ticket_id, held_since=case.created_on, unused=unused)
+        for ticket_id in case.ticket_ids
+    )
+
+
+def story_of(
+    work: Work,
+    ticket_id: UUID,
+    *,
+    held_since: datetime,
+    unused: Collection[str] = (),
+) -> TicketStory:
     """Tell one ticket's story as it is now.
 
-    `held_since` is when a case first held its paper, if it is on one: before the
-    ticket is valid nobody can have used it.
+    Its paper, if it is on one, may have been used: unless a case held it before the
+    ticket became valid (`held_since`), or its serial is known to be `unused`.
     """
     ticket = work.ticket(ticket_id)
     order = work.find(Order, ticket.order_id) if ticket.order_id else None
     moves = tuple(_moves(work, ticket))
     paid = 0 if ticket.source in _UNPAID else ticket.price_minor + ticket.fees_minor
-    on_paper = ticket.life == Life.DISPENSED
+    on_paper = ticket.life == Life.DISPENSED and ticket.form.serial not in unused
     return TicketStory(
         ticket_id=ticket_id,
         issuer_id=ticket.issuer_id,
@@ -68,8 +86,7 @@ def story_of(work: Work, ticket_id: UUID, *, held_since: datetime) -> TicketStor
 def parties_of(work: Work, case: Case) -> set[str]:
     """Name everybody who had a part in what is disputed, and who spoke in the case."""
     parties = {case.opened_by, *(given.by for given in case.evidence)}
-    for ticket_id in case.ticket_ids:
-        story = story_of(work, ticket_id, held_since=case.created_on)
+    for story in stories_of(work, case):
         parties |= {str(each) for each in story.parties()}
     for merged_id in case.merged_cases:
         parties |= parties_of(work, work.get(Case, merged_id, CaseUnknown()))

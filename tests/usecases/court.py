@@ -10,7 +10,7 @@ from ledger.aggregates.case import Case, Decision
 from ledger.aggregates.e_ticket import ETicket
 from ledger.application import Cause
 from ledger.bootstrap import Installation
-from ledger.usecases import disputes, parties
+from ledger.usecases import disputes, parties, unwinding
 from tests.domain.examples import ALICE, BOB, CAROL, HOUR, ISSUER, NOON, a_ticket
 
 CAUSE = Cause(actor="test")
@@ -153,6 +153,12 @@ class Court:
             grounds="It was shown.",
             at=NOON,
             cause=CAUSE,
+        )
+
+    def execute(self, case_id: UUID, *, by: UUID = CLERK, plan_hash=None, at=NOON):
+        shown = plan_hash or unwinding.preview(self.ledger, case_id=case_id).hash
+        return unwinding.execute(
+            self.ledger, case_id=case_id, by=by, plan_hash=shown, at=at, cause=CAUSE
         )
 
     def close(self, case_id: UUID, *, by: UUID = CLERK) -> int:

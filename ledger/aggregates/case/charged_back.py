@@ -82,10 +82,9 @@ def _sale_charged_back(
         StepKind.UNDO_SALE,
         f"The resale is undone; its price of {part} covers what the bank took.",
         ticket_id=story.ticket_id,
-        ref=str(sale.sale_id),
+        ref=f"sale/{sale.sale_id}",
         currency=story.currency,
         postings=postings(back),
-        undone_sales=(sale.sale_id,),
     )
     if used:
         amounts = {

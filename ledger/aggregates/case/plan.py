@@ -43,9 +43,8 @@ class Posting:
 class Step:
     """One compensating event, and the money that moves with it.
 
-    `version` is the ticket's event that is reversed, `ref` the sale, order, medium or
-    serial concerned; `undone_sales` are resales that end with it. `worth_minor` is
-    what the ticket had cost.
+    `version` is the ticket's event that is reversed; `ref` names the sale, the order,
+    the medium or the serial concerned. `worth_minor` is what the ticket had cost.
     """
 
     kind: StepKind
@@ -56,7 +55,6 @@ class Step:
     ref: str | None = None
     currency: str | None = None
     postings: tuple[Posting, ...] = ()
-    undone_sales: tuple[UUID, ...] = ()
     worth_minor: int = 0
 
     def __post_init__(self) -> None:
@@ -77,7 +75,6 @@ class Step:
             "ref": self.ref,
             "currency": self.currency,
             "postings": [asdict(posting) for posting in self.postings],
-            "undone_sales": list(self.undone_sales),
         }
 
 

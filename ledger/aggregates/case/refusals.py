@@ -85,7 +85,7 @@ class NotReversible(Conflict):
 
 class NothingToReissue(Conflict):
     code = "nothing_to_reissue"
-    says = "The right is electronic and current; there is nothing to reissue."
+    says = "The right is electronic and current, or was paid back: nothing to reissue."
 
 
 class UsedAlready(Conflict):

@@ -2,65 +2,48 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
-from dataclasses import replace
 
 from ledger.aggregates.case.plan import Step, StepKind
 from ledger.aggregates.case.states import Decision
-from ledger.aggregates.case.steps import debt_of, pay, postings, revenue_of
+from ledger.aggregates.case.steps import debt_of, pay, postings, revenue_of, undo_sale
 from ledger.aggregates.case.story import TicketStory
 
 
 def take_back_for_money(story: TicketStory) -> Iterator[Step]:
-    """End the ticket, on paper or not, and pay whoever paid last."""
+    """End the ticket, on paper or not, and pay whoever paid last.
+
+    Its resales are undone, the newest first, and then the purchase: so the last
+    purchaser gets his price from the one who sold to him, who gets his, and so on.
+    """
     if story.is_over:
         return
-    sale = story.last_sale
-    paid = story.paid_minor if sale is None else sale.price_minor
-    unused = paid - story.used_after(0, paid)
-    source = sale.sale_id if sale is not None else story.order_id
-    payer = f"tenders/{source}" if source else f"purse/{story.purchaser_id}"
-    amounts = Counter({payer: unused})
-    if sale is None:
-        amounts[revenue_of(story)] -= unused
-    else:
-        _give_back_along(story, amounts, unused)
+    sales = [move.sale for move in story.standing if move.sale is not None]
+    for sale in reversed(sales):
+        yield undo_sale(story, sale)
+    worth = story.worth_at(story.moves[-1].version)
+    used = story.used_after(0, worth)
+    due = story.paid_minor if sales else story.paid_minor - used
+    payee = sales[0].seller_id if sales else story.purchaser_id
+    tendered = story.order_id is not None and payee == story.purchaser_id
+    account = f"tenders/{story.order_id}" if tendered else f"purse/{payee}"
     yield Step(
         StepKind.REFUND,
-        f"The ticket ends, and its last payer gets {unused} back.",
+        f"The ticket ends, and its issuer gives {due} back to {payee}.",
         ticket_id=story.ticket_id,
-        ref=str(source) if source else None,
+        ref=f"order/{story.order_id}" if tendered else None,
         currency=story.currency,
-        postings=postings(amounts),
-        undone_sales=tuple(
-            move.sale.sale_id for move in story.standing if move.sale is not None
-        ),
-        worth_minor=paid,
+        postings=postings({account: due, revenue_of(story): -due}),
+        worth_minor=worth,
     )
-
-
-def _give_back_along(story: TicketStory, amounts: Counter[str], unused: int) -> None:
-    """Undo the chain of payments at once: each gives back his share, gets his price.
-
-    In between cancels out, so that the issuer gives what it first got, and a seller
-    what he made, or gets what he lost. Escrows are emptied. Of a ticket used in part
-    everybody gives the part that is left; rounding is the issuer's.
-    """
-    paid = story.paid_minor
-    whole: Counter[str] = Counter({revenue_of(story): -paid})
-    for move in story.standing:
-        sale = move.sale
-        if sale is None:
-            continue
-        amounts.update(sale.released(story.issuer_id, story.currency))
-        paid_out = replace(sale, held=False)
-        whole.update(paid_out.taken_back(story.issuer_id, story.currency))
-        whole[f"purse/{sale.seller_id}"] += paid
-        paid = sale.price_minor
-    for account, amount in whole.items():
-        amounts[account] += amount * unused // paid if paid else 0
-    amounts[revenue_of(story)] -= sum(amounts.values())
+    if used and sales:
+        last = sales[-1].buyer_id
+        yield pay(
+            f"{last} keeps nothing for what was used, {used}.",
+            currency=story.currency,
+            amounts={f"purse/{last}": -used, revenue_of(story): used},
+            story=story,
+        )
 
 
 def compensation(

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from uuid import UUID
 
 from ledger.aggregates.case.plan import Posting, Step, StepKind
-from ledger.aggregates.case.story import Move, TicketStory
+from ledger.aggregates.case.story import Move, SaleFacts, TicketStory
 
 
 def take_back(story: TicketStory, move: Move, to_id: UUID, worth: int) -> Step:
@@ -17,6 +17,20 @@ def take_back(story: TicketStory, move: Move, to_id: UUID, worth: int) -> Step:
         version=move.version,
         to_id=to_id,
         worth_minor=worth,
+    )
+
+
+def undo_sale(story: TicketStory, sale: SaleFacts) -> Step:
+    """Everybody gives back his share of the price; the purchaser gets it."""
+    back = sale.taken_back(story.issuer_id, story.currency)
+    back[f"tenders/{sale.sale_id}"] += sale.price_minor
+    return Step(
+        StepKind.UNDO_SALE,
+        f"The resale is undone: its price of {sale.price_minor} goes back.",
+        ticket_id=story.ticket_id,
+        ref=f"sale/{sale.sale_id}",
+        currency=story.currency,
+        postings=postings(back),
     )
 
 

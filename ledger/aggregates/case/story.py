@@ -41,17 +41,6 @@ class SaleFacts:
             taken[self._escrow(currency) if self.held else account] -= amount
         return taken
 
-    def released(self, issuer_id: UUID, currency: str) -> Counter[str]:
-        """Empty what escrow holds of it to those who have a share."""
-        if not self.held:
-            return Counter()
-        fees = self._fees(issuer_id, currency)
-        seller = Counter({f"purse/{self.seller_id}": self.seller_held_minor})
-        left = sum(fees.values()) + self.seller_held_minor
-        released = fees + seller
-        released[self._escrow(currency)] = -left
-        return released
-
     def _fees(self, issuer_id: UUID, currency: str) -> Counter[str]:
         paid_to = {
             ROYALTY: f"revenue/{issuer_id}/{currency}",

@@ -8,8 +8,8 @@ The rules, which docs/disputes.md tells at length:
   is no such purchaser.
 - What was used is not taken back: its worth is paid to the wronged party at once, and
   stays as a debt with whoever took it.
-- Whoever paid last is paid back. The issuer gives what it first got; what sellers
-  made or lost on the way is theirs to give or to get.
+- Whoever paid last is paid back: by the one who sold to him, who is paid back in turn,
+  and the first of them by the issuer.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from ledger.aggregates.case.repaying import (
     take_back_for_money,
 )
 from ledger.aggregates.case.states import Decision, DecisionKind
-from ledger.aggregates.case.steps import debt_of, pay, postings, revoke, take_back
+from ledger.aggregates.case.steps import debt_of, pay, revoke, take_back, undo_sale
 from ledger.aggregates.case.story import (
     SELLER,
     CaseFacts,
@@ -97,7 +97,7 @@ def _reverse_to(story: TicketStory, version: int, decision: Decision) -> Iterato
         ):
             yield take_back(story, move, before.to_id, worth)
             if move.sale is not None:
-                yield _undo_sale(story, move.sale)
+                yield undo_sale(story, move.sale)
         worth = story.used_after(after[0].version, worth)
     else:
         worth -= story.used_until(after[0].version, worth)
@@ -107,21 +107,6 @@ def _reverse_to(story: TicketStory, version: int, decision: Decision) -> Iterato
 
 def _in_good_faith(move: Move, decision: Decision) -> bool:
     return move.sale is not None and move.to_id not in decision.bad_faith
-
-
-def _undo_sale(story: TicketStory, sale: SaleFacts) -> Step:
-    """Everybody gives back his share of the price; the purchaser gets it."""
-    back = sale.taken_back(story.issuer_id, story.currency)
-    back[f"tenders/{sale.sale_id}"] += sale.price_minor
-    return Step(
-        StepKind.UNDO_SALE,
-        f"The resale is undone: its price of {sale.price_minor} goes back.",
-        ticket_id=story.ticket_id,
-        ref=str(sale.sale_id),
-        currency=story.currency,
-        postings=postings(back),
-        undone_sales=(sale.sale_id,),
-    )
 
 
 def _proceeds(
@@ -171,10 +156,10 @@ def _reissue(story: TicketStory) -> Iterator[Step]:
     if story.life == "DISPENSED":
         kind, ref = StepKind.SURRENDER, story.serial
         says = "The paper is dead; the right is electronic again."
-    elif story.is_over:
+    elif story.life in ("REVOKED", "EXPIRED", "SPENT"):
         kind, ref = StepKind.REINSTATE, None
         says = "The right is given back to its owner."
-    elif story.medium_uid is not None:
+    elif story.is_usable and story.medium_uid is not None:
         kind, ref = StepKind.RECALL, story.medium_uid
         says = "The copy on the medium is dead; the right is electronic again."
     else:
