@@ -294,7 +294,7 @@ def likely_moves(ticket):
     if ticket.life == Life.DISPENSED:
         return ["surrender_paper", "reissue_paper", "freeze", "revoke"]
     if ticket.print_serial is not None:
-        late = ["authorise_print", "revoke", "recall_from_medium", "reassign"]
+        late = ["authorise_print", "freeze", "revoke", "recall_from_medium", "reassign"]
         return ["dispense"] * 4 + late
     if ticket.lock.kind != LockKind.NONE:
         return LIKELY[ticket.lock.kind]
@@ -569,7 +569,8 @@ def holds(told, ticket):
     assert (lock.kind == LockKind.CARD_WRITE) == (ticket.binding is not None)
     # O7: what has ended is on no medium and no paper, and nothing holds it.
     if ticket.life in TERMINAL:
-        assert (form.kind, lock.kind) == (FormKind.ELECTRONIC, LockKind.NONE)
+        assert lock.kind == LockKind.NONE
+        assert form.kind == FormKind.ELECTRONIC or ticket.life == Life.SPENT
     # C1: redeemed - reversed + leased never exceeds the limit.
     leased_amount = ticket.lease.amount if ticket.lease else 0
     assert 0 <= leased_amount <= ticket.uses.left <= ticket.uses.limit

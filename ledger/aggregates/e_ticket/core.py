@@ -147,7 +147,8 @@ class Core(Recorded):
         self.life_version = event.originator_version
         if self.form.serial is not None:
             self.dead_serials = (*self.dead_serials, self.form.serial)
-        self.form = ELECTRONIC
+        if life != Life.SPENT:  # A card goes on saying that its coupon is used up.
+            self.form = ELECTRONIC
         self.requests = {}
         self._unlock()
 
