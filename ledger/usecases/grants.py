@@ -1,0 +1,113 @@
+"""Tickets that an issuer gives without a sale: for guests, the press, a prize.
+
+They take places like any other and count as their owner's, but no purchase limit
+refuses them. Nothing was paid, so nothing is refunded and the resale cap is nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from ledger.aggregates.base import is_over
+from ledger.aggregates.offering import (
+    NotTheIssuer,
+    Offering,
+    OfferingCancelled,
+    OfferingOver,
+)
+from ledger.aggregates.party import Party
+from ledger.application import Cause, Ledger
+from ledger.errors import Unknown
+from ledger.ports import PersonalData, StockDesk
+from ledger.usecases import allowances, issuing, stock
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """Tickets and their places, in the same order."""
+
+    ticket_ids: tuple[UUID, ...]
+    places: tuple[str, ...]
+    position: int
+
+
+def grant(
+    ledger: Ledger,
+    desk: StockDesk,
+    personal: PersonalData,
+    *,
+    grant_id: UUID,
+    offering_id: UUID,
+    by: UUID,
+    to: UUID,
+    ticket_ids: Sequence[UUID],
+    at: datetime,
+    cause: Cause,
+    category: str | None = None,
+    place: str | None = None,
+    together: bool = False,
+    answers: Sequence[str | None] = (),
+) -> Grant:
+    """Give a party one ticket for each of `ticket_ids`, as the issuer.
+
+    Possible before the sale and after it, while what is offered is valid. Those that
+    the terms keep together are one group, named `grant_id`. Raises `SoldOut`,
+    `PlaceTaken`, `NotTheIssuer`, `OfferingOver`, `OfferingCancelled`.
+    """
+    work = ledger.work()
+    offering = work.get(Offering, offering_id, Unknown(what="offering"))
+    if by != offering.issuer_id:
+        raise NotTheIssuer(because=offering.names(1))
+    work.get(Party, to, Unknown(what="party"))
+    require_given(offering, at)
+    places = stock.take(
+        work,
+        desk,
+        offering=offering,
+        count=len(ticket_ids),
+        category=category,
+        place=place,
+        together=together,
+        ticket_ids=ticket_ids,
+        at=at,
+    )
+    issuing.issue(
+        work,
+        personal,
+        offering=offering,
+        places=places,
+        ticket_ids=ticket_ids,
+        owner_id=to,
+        source="grant",
+        group_id=grant_id,
+        answers=answers,
+        for_nothing=True,
+        at=at,
+    )
+    for ticket_id in ticket_ids:
+        allowances.moved(
+            work,
+            offering_id=offering_id,
+            ticket_id=ticket_id,
+            from_id=None,
+            to_id=to,
+            at=at,
+        )
+    position = work.record(cause)
+    return Grant(tuple(ticket_ids), tuple(held.place for held in places), position)
+
+
+def require_given(offering: Offering, at: datetime) -> None:
+    """Raise unless what is offered is still to be had: not cancelled, not over."""
+    if offering.cancelled_version:
+        raise OfferingCancelled(
+            reason=offering.cancelled_because,
+            because=offering.names(offering.cancelled_version),
+        )
+    if is_over(offering.valid_until, at):
+        raise OfferingOver(
+            valid_until=offering.valid_until.isoformat(), because=offering.names(1)
+        )
