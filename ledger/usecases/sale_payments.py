@@ -18,8 +18,8 @@ from uuid import UUID
 from ledger.aggregates.base import is_over
 from ledger.aggregates.payment import Payment, PaymentState
 from ledger.aggregates.sale import OPEN, Sale, SaleState
-from ledger.application import Cause, Ledger, attempt
-from ledger.errors import Conflict, Denied, Malformed
+from ledger.application import Cause, Ledger, Work, attempt
+from ledger.errors import Conflict, Denied, Malformed, Overtaken
 from ledger.ports import PaymentProvider, PersonalData
 from ledger.usecases import (
     payments,
@@ -132,7 +132,7 @@ def step(ledger: Ledger, *, sale_id: UUID, at: datetime, cause: Cause) -> bool:
     sale = sale_of(work, sale_id)
     payment = tenders.card_payment(work, sale_id)
     if sale.state in OPEN:
-        return _go_on(ledger, sale, payment, at, cause)
+        return _go_on(work, sale, payment, at, cause)
     if sale.state == SaleState.ABORTED and payment.state == PaymentState.CAPTURED:
         if payment.refunds:
             return False
@@ -168,42 +168,43 @@ def give_up(
 
 
 def _go_on(
-    ledger: Ledger, sale: Sale, payment: Payment, at: datetime, cause: Cause
+    work: Work, sale: Sale, payment: Payment, at: datetime, cause: Cause
 ) -> bool:
-    """Settle an open sale if the card is authorised, or give it up.
-
-    Every way is a commit of its own: what a refused attempt changed is thrown away.
-    """
-    over = sale.state == SaleState.INITIATED and sale.until and is_over(sale.until, at)
+    """Settle an open sale if its card is authorised, or give it up."""
+    waits = sale.state == SaleState.FUNDS_HELD
     if payment.state in FAILED:
-        return _abort(ledger, sale.id, payment.reason or "declined", at, cause)
-    if over:
-        return _abort(ledger, sale.id, "the payment took too long", at, cause)
-    if payment.state == PaymentState.REQUESTED:
+        settlement.abort(work, sale, reason=payment.reason or "declined", at=at)
+    elif not waits and sale.until is not None and is_over(sale.until, at):
+        settlement.abort(work, sale, reason="the payment took too long", at=at)
+    elif payment.state == PaymentState.REQUESTED or (
+        waits and settlement.is_frozen(work, sale)
+    ):
         return False
-    work = ledger.work()
-    fresh = sale_of(work, sale.id)
-    if fresh.state == SaleState.INITIATED:
-        fresh.hold_funds(at=at)
-    if settlement.is_frozen(work, fresh):
-        # A case comes first: the sale waits, and so does its money.
-        if sale.state == SaleState.FUNDS_HELD:
-            return False
-        work.record(cause)
-        return True
-    try:
-        settlement.settle(work, fresh, entry_id=sale_entry_id(sale.id, "escrow"), at=at)
-    except (Conflict, Denied) as refused:
-        return _abort(ledger, sale.id, refused.code, at, cause)
-    payouts.pay_out_if_due(work, fresh, at=at)
+    else:
+        try:
+            _settle(work, sale, at)
+        except (Conflict, Denied) as refused:
+            work = _given_up(work.ledger, sale.id, refused.code, at)
     work.record(cause)
     return True
 
 
-def _abort(
-    ledger: Ledger, sale_id: UUID, reason: str, at: datetime, cause: Cause
-) -> bool:
+def _settle(work: Work, sale: Sale, at: datetime) -> None:
+    """Note that the money is held, and settle unless a case comes first."""
+    if sale.state == SaleState.INITIATED:
+        sale.hold_funds(at=at)
+    if settlement.is_frozen(work, sale):
+        return
+    entry_id = sale_entry_id(sale.id, "escrow")
+    settlement.settle(work, sale, entry_id=entry_id, at=at)
+    payouts.pay_out_if_due(work, sale, at=at)
+
+
+def _given_up(ledger: Ledger, sale_id: UUID, reason: str, at: datetime) -> Work:
+    """Give a sale up in a work of its own: what the refused one did is thrown away."""
     work = ledger.work()
-    settlement.abort(work, sale_of(work, sale_id), reason=reason, at=at)
-    work.record(cause)
-    return True
+    sale = sale_of(work, sale_id)
+    if sale.state not in OPEN:
+        raise Overtaken  # Somebody else settled it meanwhile; that was the reason.
+    settlement.abort(work, sale, reason=reason, at=at)
+    return work

@@ -30,7 +30,7 @@ from ledger.errors import Conflict, Unknown
 from ledger.ports import PersonalData
 from ledger.usecases import allowances, tenders
 from ledger.usecases.accounts import E_MONEY, Leg, escrow_of
-from ledger.usecases.sales import seal_answer
+from ledger.usecases.answers import seal_answer
 from ledger.usecases.tenders import BY_POINTS, Tender
 from ledger.vocabulary.money import Money, split
 

@@ -67,6 +67,7 @@ class Market:
         *,
         purse_minor: int = 10_000,
         purchase_limit: int = 50,
+        max_points_percent: int = 100,
         personal: PersonalData | None = None,
     ) -> None:
         self.ledger = ledger
@@ -98,6 +99,7 @@ class Market:
             uses_limit=1,
             question=None,
             terms=Terms(),
+            max_points_percent=max_points_percent,
             at=NOON,
             cause=CAUSE,
         )

@@ -26,11 +26,11 @@ from ledger.aggregates.e_ticket.refusals import (
 )
 from ledger.aggregates.sale import NotOneSale, SaleStands, SaleState
 from ledger.usecases import clawbacks, payouts, resale
+from ledger.usecases.answers import AnswerMissing
 from ledger.usecases.payouts import NotReleased, StillValid
 from ledger.usecases.resale import NotAtOnce
-from ledger.usecases.sales import AnswerMissing
 from ledger.usecases.settlement import ListingVoid, shares_of
-from ledger.usecases.tenders import BadTender, Tender
+from ledger.usecases.tenders import BadTender, PointsLimit, Tender
 from ledger.vocabulary.codes import Question
 from tests.domain.examples import ALICE, BOB, CAROL, HOUR, ISSUER, NOON
 from tests.lifecycle.memory import MemoryLedger
@@ -193,12 +193,17 @@ def test_every_split_is_exact(price_minor, fees):
 
 
 def test_what_costs_nothing_makes_no_entry(market):
-    [ticket_id] = market.issue()
-    market.list_ticket(ticket_id, 0)
-    sale = market.buy(ticket_id)
-    assert sale.entry_id is None
+    free, added, paid = market.issue(count=3)
+    for ticket_id, price_minor in ((free, 0), (added, 0), (paid, 1_000)):
+        market.list_ticket(ticket_id, price_minor)
+    alone = market.buy(free)
+    assert alone.entry_id is None
     assert market.entries() == []
-    assert not clawbacks.is_good_faith(market.sale(sale.sale_id), ticket_id)
+    both = market.buy(added, paid)
+    for bought, ticket_id in ((alone, free), (both, added)):
+        # A sale for nothing is a gift, whatever it is sold together with.
+        assert not clawbacks.is_good_faith(market.sale(bought.sale_id), ticket_id)
+    assert clawbacks.is_good_faith(market.sale(both.sale_id), paid)
 
 
 def test_points_pay_a_part_and_come_back_when_the_sale_is_undone(market):
@@ -243,6 +248,24 @@ def test_the_new_owner_answers_the_question_and_a_stranger_does_not_learn_it(mar
         market.buy(ticket_id)
     market.buy(ticket_id, answer="AB1 2CD")
     assert market.ledger.ticket(ticket_id).check_sealed == f"{CAROL.int}:AB1 2CD"
+
+
+def test_points_pay_no_more_of_a_price_than_the_offering_allows():
+    market = Market(MemoryLedger(), max_points_percent=25)
+    [ticket_id] = market.issue()
+    market.list_ticket(ticket_id)
+    market.give_points(CAROL, 2_000)
+
+    def pay(points: int, amount_minor: int) -> None:
+        rest = Tender("e-money", 4_000 - amount_minor)
+        market.buy(ticket_id, offered=[Tender("points", amount_minor, points), rest])
+
+    with pytest.raises(PointsLimit):
+        pay(1_001, 1_001)
+    with pytest.raises(BadTender):
+        pay(500, 1_000)
+    pay(1_000, 1_000)
+    assert market.points(CAROL) == 1_000
 
 
 def test_tickets_of_one_sale_are_of_one_seller_and_one_currency(market):

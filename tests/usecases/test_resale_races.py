@@ -8,12 +8,16 @@ from threading import Barrier
 
 import pytest
 
+from ledger.adapters.sandbox_payments import SandboxPayments
 from ledger.aggregates.e_ticket import LockKind
+from ledger.aggregates.payment import Payment, PaymentState
 from ledger.aggregates.sale import SaleState
 from ledger.application import attempt
 from ledger.bootstrap import Installation
 from ledger.errors import Refusal
-from ledger.usecases import payouts
+from ledger.usecases import payouts, sale_payments
+from ledger.usecases.tenders import Tender
+from ledger.vocabulary.ids import payment_id
 from tests.domain.examples import ALICE, BOB, CAROL, DISPENSER, HOUR, NOON, UID
 from tests.usecases.market import CAUSE, Market, fresh
 
@@ -128,3 +132,69 @@ def test_two_who_pay_out_at_once_pay_once(market):
     assert market.purse(ALICE) == 13_160
     assert market.sale(sale_id).state == SaleState.PAID_OUT
     assert payouts.due(market.ledger, at=at).sale_ids == []
+
+
+def test_a_card_sale_that_several_carry_on_at_once_is_done_once(installation, market):
+    [ticket_id] = market.issue()
+    market.list_ticket(ticket_id)
+    sale_id, provider = fresh(), SandboxPayments(secret=b"s" * 32)
+    sale_payments.begin(
+        market.ledger,
+        provider,
+        market.personal,
+        wanted=market.wanted([ticket_id]),
+        sale_id=sale_id,
+        by=CAROL,
+        offered=[
+            Tender("card", 3_000, instrument="tok-away-authorise"),
+            Tender("e-money", 1_000),
+        ],
+        at=NOON,
+        cause=CAUSE,
+    )
+    assert market.sale(sale_id).state == SaleState.INITIATED
+
+    def advance() -> None:
+        sale_payments.advance(
+            market.ledger, provider, sale_id=sale_id, at=NOON, cause=CAUSE
+        )
+
+    told = at_once(*[advance] * 4)
+    assert set(told) <= {"done", "overtaken"}
+    advance()
+    assert market.sale(sale_id).state == SaleState.PAID_OUT
+    assert (market.owner(ticket_id), market.purse(CAROL)) == (CAROL, 9_000)
+    assert market.purse(ALICE) == 13_160
+
+
+def test_a_purchase_given_up_while_its_card_is_authorised_ends_one_way(market):
+    for ticket_id in market.issue(count=ROUNDS):
+        market.list_ticket(ticket_id, 1_000)
+        sale_id, provider = fresh(), SandboxPayments(secret=b"s" * 32)
+        sale_payments.begin(
+            market.ledger,
+            provider,
+            market.personal,
+            wanted=market.wanted([ticket_id]),
+            sale_id=sale_id,
+            by=CAROL,
+            offered=[Tender("card", 1_000, instrument="tok-away-authorise")],
+            at=NOON,
+            cause=CAUSE,
+        )
+        said = {"sale_id": sale_id, "at": NOON, "cause": CAUSE}
+
+        def advance(provider=provider, said=said) -> None:
+            sale_payments.advance(market.ledger, provider, **said)
+
+        def give_up(said=said) -> None:
+            sale_payments.give_up(market.ledger, by=CAROL, **said)
+
+        at_once(advance, give_up)
+        advance()
+        state = market.sale(sale_id).state
+        payment = market.ledger.find(Payment, payment_id(sale_id))
+        assert (state, payment.state, market.owner(ticket_id)) in (
+            (SaleState.PAID_OUT, PaymentState.CAPTURED, CAROL),
+            (SaleState.ABORTED, PaymentState.CANCELLED, ALICE),
+        )
