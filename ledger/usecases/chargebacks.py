@@ -89,7 +89,8 @@ def lost(work: Work, notice: Notice, *, at: datetime) -> Case:
     """Decide as the bank has; an operator looks at the plan and executes it."""
     case = opened(work, notice, at=at)
     if case.is_undecided:
-        case.hear_the_bank(
+        case.take_as_decided(
+            by=BANK,
             decision=Decision(DecisionKind.REVOKE),
             judged_at_position=work.ledger.position(),
             at=at,

@@ -10,15 +10,15 @@ from uuid import UUID
 
 from ledger.aggregates.case import Case
 from ledger.aggregates.case.plan import Posting, Step
-from ledger.aggregates.order import Order, OrderUnknown
 from ledger.aggregates.sale import Sale
 from ledger.application import Work
-from ledger.usecases import accounts, clawbacks, tenders
+from ledger.usecases import accounts, checkout, clawbacks, points, refunds
 from ledger.usecases.accounts import Leg
-from ledger.vocabulary.ids import compensation_id
+from ledger.vocabulary.ids import compensation_id, step_id
 from ledger.vocabulary.money import Money
 
 _PURSE, _TENDERS, _SALE = "purse/", "tenders/", "sale/"
+_REASON = "refund by decision"
 
 
 def pay(work: Work, case: Case, step: Step, *, entry_id: UUID, at: datetime) -> None:
@@ -100,39 +100,48 @@ def undo_sale(
 def give_back(
     work: Work, case: Case, step: Step, *, entry_id: UUID, at: datetime
 ) -> None:
-    """Pay the first price back: on the tenders of its order as far as they paid it.
+    """Pay the first price back, on the tenders that paid it.
 
-    What an order's tenders did not pay, as after an exchange, goes to the purse.
+    Of a ticket that was sold on it is the first seller's. What an order's tenders did
+    not pay, as after an exchange, goes to his purse.
     """
-    if step.ref is None:
-        _move(work, case, step, entry_id=entry_id, at=at)
-        return
     assert step.ticket_id is not None
     ticket = work.ticket(step.ticket_id)
-    order = work.get(Order, _id_in(step.ref), OrderUnknown())
-    paid = sum(each.amount_minor for each in order.paid)
-    tendered = min(step.paid_minor, paid - order.refunded_minor)
+    if step.ref is None or not step.paid_minor:
+        _move(work, case, step, entry_id=entry_id, at=at)
+        return
+    due = Money(step.paid_minor, ticket.currency)
+    if refunds.last_resale(work, ticket) is None:
+        refunds.pay_back(work, ticket, due, entry_id=entry_id, reason=_REASON, at=at)
+        points.take_back(
+            work,
+            party_id=work.order(_id_in(step.ref)).buyer_id,
+            programme_id=ticket.issuer_id,
+            points=ticket.points_earned,
+            entry_id=step_id(entry_id, 1),
+            reference=f"case/{case.id}",
+            at=at,
+        )
+        return
+    order = work.order(_id_in(step.ref))
+    left = sum(each.amount_minor for each in order.paid) - order.refunded_minor
+    amount = Money(min(due.amount_minor, left), ticket.currency)
+    rest = Money(due.amount_minor - amount.amount_minor, ticket.currency)
     revenue = accounts.revenue_of(ticket.issuer_id, ticket.currency)
-    rest = Money(step.paid_minor - tendered, ticket.currency)
-    tenders.refund(
+    purse = accounts.purse_ref(order.buyer_id, ticket.currency)
+    checkout.refund_order_lines(
         work,
-        purpose_id=order.id,
-        payer_id=order.buyer_id,
-        paid=order.paid,
-        already_refunded_minor=order.refunded_minor,
-        amount=Money(tendered, ticket.currency),
-        programme_id=ticket.issuer_id,
+        order=order,
+        ticket_ids=[ticket.id],
+        amount=amount,
         entry_id=entry_id,
         debits=[
-            Leg(revenue, Money(-step.paid_minor, ticket.currency)),
-            Leg(accounts.purse_ref(order.buyer_id, ticket.currency), rest),
+            Leg(revenue, Money(-due.amount_minor, ticket.currency)),
+            Leg(purse, rest),
         ],
-        reason="refund",
-        reference=f"case/{case.id}",
+        reason=_REASON,
         at=at,
     )
-    if tendered:
-        order.note_refund(amount_minor=tendered, entry_id=entry_id, at=at)
 
 
 def _move(work: Work, case: Case, step: Step, *, entry_id: UUID, at: datetime) -> None:

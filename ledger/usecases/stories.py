@@ -22,7 +22,8 @@ from ledger.aggregates.sale import Sale, SaleState
 from ledger.application import Work
 from ledger.vocabulary.ids import compensation_id
 
-_UNPAID = frozenset({"grant"})
+# Sources whose purchaser paid nothing, or paid somebody else.
+_NOT_HERE = frozenset({"grant", "elsewhere", "import"})
 
 
 UNUSED = "unused_serials"
@@ -52,7 +53,6 @@ def story_of(
     ticket = work.ticket(ticket_id)
     order = work.find(Order, ticket.order_id) if ticket.order_id else None
     moves = tuple(_moves(work, ticket))
-    paid = 0 if ticket.source in _UNPAID else ticket.price_minor + ticket.fees_minor
     on_paper = ticket.life == Life.DISPENSED and ticket.form.serial not in unused
     return TicketStory(
         ticket_id=ticket_id,
@@ -63,10 +63,12 @@ def story_of(
         life=str(ticket.life),
         life_version=ticket.life_version,
         epoch=ticket.epoch,
-        paid_minor=paid,
+        paid_minor=ticket.price_minor + ticket.fees_minor,
+        paid_here=ticket.source not in _NOT_HERE,
         currency=ticket.currency,
         moves=moves,
         uses_limit=ticket.uses.limit,
+        uses_unit=ticket.uses.unit,
         uses=tuple(
             Use(done.version, done.amount - done.reversed)
             for done in ticket.redemptions.values()

@@ -20,14 +20,16 @@ from ledger.aggregates.e_ticket import ETicket, Life, LockKind
 from ledger.aggregates.offering import Offering
 from ledger.aggregates.order import Order
 from ledger.application import Cause, Ledger, Work
+from ledger.ports import StockDesk
 from ledger.usecases import (
     allowances,
     cases,
     compensating,
+    refunds,
     settlement,
-    stock,
     stock_search,
     stories,
+    waiting,
 )
 from ledger.vocabulary.ids import step_id
 
@@ -46,6 +48,7 @@ class Execution:
 
 def execute(
     ledger: Ledger,
+    desk: StockDesk,
     *,
     case_id: UUID,
     by: UUID,
@@ -72,14 +75,31 @@ def execute(
         compensations=[step.as_dict() for step in made.steps],
         at=at,
     )
-    carry_out(work, case, made, at=at)
-    return Execution(made, work.record(cause))
+    carry_out(work, case, made, scope=case.id, at=at)
+    position = work.record(cause)
+    for offering_id in freed_by(work, made):
+        waiting.serve(ledger, desk, offering_id=offering_id, at=at, cause=cause)
+    return Execution(made, position)
 
 
-def carry_out(work: Work, decided: Case, made: Plan, *, at: datetime) -> None:
-    """Do every step of a plan within the caller's commit."""
+def freed_by(work: Work, made: Plan) -> set[UUID]:
+    """Name the offerings whose places a plan has freed: others wait for these."""
+    return {
+        work.ticket(step.ticket_id).offering_id
+        for step in made.steps
+        if step.kind in (StepKind.REVOKE, StepKind.REFUND) and step.ticket_id
+    }
+
+
+def carry_out(
+    work: Work, decided: Case, made: Plan, *, scope: UUID, at: datetime
+) -> None:
+    """Do every step of a plan within the caller's commit.
+
+    Entries are numbered within `scope`: the case, or one ticket of it.
+    """
     for number, step in enumerate(made.steps, 1):
-        entry_id = step_id(decided.id, number)
+        entry_id = step_id(scope, number)
         if step.kind == StepKind.PAY:
             compensating.pay(work, decided, step, entry_id=entry_id, at=at)
         elif step.kind == StepKind.UNDO_SALE:
@@ -124,7 +144,7 @@ def _change(work: Work, decided: Case, step: Step, *, at: datetime) -> None:
         case StepKind.REVOKE:
             _free_of_sale(work, ticket, at=at)
             ticket.revoke(reason=reason, decision_id=decided.id, at=at)
-            _free(work, ticket, at=at)
+            refunds.free(work, ticket, at=at)
         case StepKind.RECALL:
             ticket.recall_from_medium(medium_uid=str(step.ref), reason=reason, at=at)
         case StepKind.SURRENDER:
@@ -166,7 +186,7 @@ def _refund(
         at=at,
     )
     compensating.give_back(work, decided, step, entry_id=entry_id, at=at)
-    _free(work, ticket, at=at)
+    refunds.free(work, ticket, at=at)
 
 
 def _free_of_sale(work: Work, ticket: ETicket, *, at: datetime) -> None:
@@ -174,12 +194,6 @@ def _free_of_sale(work: Work, ticket: ETicket, *, at: datetime) -> None:
     if ticket.lock.kind == LockKind.SETTLEMENT and ticket.lock.ref is not None:
         sale = settlement.sale_of(work, ticket.lock.ref)
         settlement.abort(work, sale, reason="a decision took the ticket", at=at)
-
-
-def _free(work: Work, ticket: ETicket, *, at: datetime) -> None:
-    """The place is free again, and does not count for its last owner any more."""
-    stock.return_place(work, offering_id=ticket.offering_id, ticket_id=ticket.id, at=at)
-    _count(work, ticket, from_id=ticket.owner_id, to_id=None, at=at)
 
 
 def _take_again(work: Work, ticket: ETicket, *, at: datetime) -> None:

@@ -61,9 +61,9 @@ def case_id(kind: str, key: str) -> UUID:
     return uuid5(_NAMESPACE, f"case/{kind}/{key}")
 
 
-def step_id(case_id: UUID, number: int) -> UUID:
+def step_id(scope: UUID, number: int) -> UUID:
     """Return the id of what one step of a case's execution brings about."""
-    return uuid5(_NAMESPACE, f"case/{case_id}/step/{number}")
+    return uuid5(_NAMESPACE, f"case/{scope}/step/{number}")
 
 
 def mandate_id(issuer_id: UUID, seller_id: UUID) -> UUID:

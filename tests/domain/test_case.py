@@ -253,8 +253,8 @@ def test_a_decision_says_all_that_its_kind_needs(kind, missing):
 
 def test_a_bank_decides_without_a_review_for_what_it_did_is_a_fact():
     case = opened(case_type=CaseType.CHARGEBACK)
-    case.hear_the_bank(
-        decision=Decision(DecisionKind.REVOKE), judged_at_position=5, at=NOON
+    case.take_as_decided(
+        by="bank", decision=Decision(DecisionKind.REVOKE), judged_at_position=5, at=NOON
     )
     assert (case.state, case.judgement.by) == (CaseState.DECIDED, "bank")
 
@@ -267,8 +267,8 @@ def test_a_chargeback_is_the_banks_until_it_has_decided():
         case.merge_into(case_id=OTHER, by=OPERATOR, at=NOON)
     with pytest.raises(no.BankDecides):
         case.take_in(other=opened(OTHER), at=NOON)
-    case.hear_the_bank(
-        decision=Decision(DecisionKind.REVOKE), judged_at_position=5, at=NOON
+    case.take_as_decided(
+        by="bank", decision=Decision(DecisionKind.REVOKE), judged_at_position=5, at=NOON
     )
     decided(reviewed(appealed(case)))
     assert case.judgement.by == OPERATOR

@@ -28,6 +28,7 @@ class Court:
     def __init__(self, installation: Installation) -> None:
         self.ledger = installation.ledger
         self.personal = installation.personal
+        self.desk = installation.desk
         for party_id in (ISSUER, ALICE, BOB, CAROL):
             parties.register(
                 self.ledger,
@@ -158,7 +159,13 @@ class Court:
     def execute(self, case_id: UUID, *, by: UUID = CLERK, plan_hash=None, at=NOON):
         shown = plan_hash or unwinding.preview(self.ledger, case_id=case_id).hash
         return unwinding.execute(
-            self.ledger, case_id=case_id, by=by, plan_hash=shown, at=at, cause=CAUSE
+            self.ledger,
+            self.desk,
+            case_id=case_id,
+            by=by,
+            plan_hash=shown,
+            at=at,
+            cause=CAUSE,
         )
 
     def close(self, case_id: UUID, *, by: UUID = CLERK) -> int:

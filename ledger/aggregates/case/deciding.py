@@ -60,12 +60,12 @@ class Deciding(Core):
             raise no.NotTheReviewer(because=self.names(self.state_version))
         self._decide(by, decision, grounds_sealed, judged_at_position, parties, at)
 
-    def hear_the_bank(
-        self, *, decision: Decision, judged_at_position: int, at: datetime
+    def take_as_decided(
+        self, *, by: str, decision: Decision, judged_at_position: int, at: datetime
     ) -> None:
-        """Decide as a bank has: that a payment was taken back is a fact by now."""
+        """Decide as somebody outside has: a bank, or an issuer who cancels."""
         self._require_undecided()
-        self._decide("bank", decision, None, judged_at_position, (), at)
+        self._decide(by, decision, None, judged_at_position, (), at)
 
     def _decide(
         self,

@@ -24,6 +24,7 @@ def take_back_for_money(story: TicketStory) -> Iterator[Step]:
     worth = story.worth_at(story.moves[-1].version)
     used = story.used_after(0, worth)
     due = story.paid_minor if sales else story.paid_minor - used
+    due = due if story.paid_here else 0
     payee = sales[0].seller_id if sales else story.purchaser_id
     tendered = story.order_id is not None and payee == story.purchaser_id
     account = f"tenders/{story.order_id}" if tendered else f"purse/{payee}"

@@ -86,7 +86,8 @@ class Use:
 class TicketStory:
     """What the planner knows of one ticket.
 
-    `paid_minor` is what the chain first paid, fees included, by `purchaser_id`.
+    `paid_minor` is what the chain first paid, fees included, by `purchaser_id`; unless
+    `paid_here`, somebody else has that money, and gives it back himself.
     `paper_usable`: it is on a paper that somebody may have used already.
     `compensated_versions` are title events whose loss was made good in money.
     """
@@ -102,7 +103,9 @@ class TicketStory:
     currency: str
     moves: tuple[Move, ...]
     life_version: int = 1
+    paid_here: bool = True
     uses_limit: int = 1
+    uses_unit: str = "count"
     uses: tuple[Use, ...] = ()
     medium_uid: str | None = None
     serial: str | None = None
@@ -145,7 +148,10 @@ class TicketStory:
         return worth
 
     def used_after(self, version: int, worth_minor: int) -> int:
-        """What was used up after an event, as its part of the worth, rounded down."""
+        """What was used up after an event, as its part of the worth, rounded down.
+
+        Of a value in money it is what was used of it.
+        """
         used = sum(use.amount for use in self.uses if use.version > version)
         return self._part_of(worth_minor, used)
 
@@ -155,6 +161,8 @@ class TicketStory:
         return self._part_of(worth_minor, used)
 
     def _part_of(self, worth_minor: int, used: int) -> int:
+        if self.uses_unit == "money":
+            return min(worth_minor, used)
         return worth_minor * min(used, self.uses_limit) // self.uses_limit
 
     def parties(self) -> Collection[UUID]:
