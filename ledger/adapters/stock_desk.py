@@ -41,20 +41,27 @@ _MAY_HAVE: LiteralString = """
             WHERE h.allotment_id = d.allotment_id AND h.until <= %(at)s))
 """
 
-# The fullest that is enough, from the front; then what is not enough; then what was
-# held and should be free again.
-_CLAIM: LiteralString = f"""
-UPDATE stock_desk SET busy_until = clock_timestamp() + %(lease)s
-WHERE allotment_id = (
-    SELECT allotment_id FROM stock_desk d WHERE {_MAY_HAVE}
-        AND (busy_until <= clock_timestamp() OR %(impatient)s)
+# From the front, what is enough; then what is not; then what should be free again.
+_NEXT: LiteralString = f"""
+    SELECT allotment_id FROM stock_desk d WHERE {_MAY_HAVE} {{}}
     ORDER BY free >= %(count)s DESC, free > 0 DESC, number
-    LIMIT 1 FOR UPDATE OF d SKIP LOCKED)
-RETURNING number
+    LIMIT 1 FOR UPDATE OF d {{}}
 """  # noqa: S608 - put together of literals alone
 
+_LEASE: LiteralString = """
+    UPDATE stock_desk SET busy_until = clock_timestamp() + %(lease)s
+    WHERE allotment_id = ({}) RETURNING number
+"""
+
+_CLAIM: LiteralString = _LEASE.format(
+    _NEXT.format("AND busy_until <= clock_timestamp()", "SKIP LOCKED")
+)
+_CLAIM_BUSY: LiteralString = _LEASE.format(_NEXT.format("", ""))
+
+# A claim that found nothing may have looked a moment too early: this says whether.
 _STANDING: LiteralString = f"""
 SELECT count(*) AS parts,
+    COALESCE(bool_or({_MAY_HAVE}), false) AS hope,
     COALESCE(bool_or(busy_until > clock_timestamp() AND {_MAY_HAVE}), false) AS busy
 FROM stock_desk d WHERE offering_id = %(offering)s
 """  # noqa: S608
@@ -127,21 +134,19 @@ class PostgresStockDesk:
         self, wish: StockWish, *, without: Collection[int], at: datetime
     ) -> int | None:
         """Lease an allotment, waiting for busy ones up to `WAIT_MAX_S`."""
-        values = _values(wish, without, at) | {"impatient": False}
+        values = _values(wish, without, at)
         patient_until = time.monotonic() + WAIT_MAX_S
-        while True:
-            number = self._number(_CLAIM, values)
-            if number is not None or values["impatient"]:
-                return number
+        while (number := self._number(_CLAIM, values)) is None:
             standing = self._rows(_STANDING, values)[0]
             if standing["parts"] < wish.layout.count:
                 self._lay_out(wish.layout)
-            elif not standing["busy"]:
+            elif not standing["hope"]:
                 return None
             elif time.monotonic() >= patient_until:
-                values["impatient"] = True
-            else:
+                return self._number(_CLAIM_BUSY, values)
+            elif standing["busy"]:
                 self._nap()
+        return number
 
     def claim_unseen(
         self, wish: StockWish, *, without: Collection[int], at: datetime

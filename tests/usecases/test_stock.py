@@ -40,7 +40,7 @@ HALL = {
 
 @pytest.fixture
 def hall(installation):
-    """Twelve stalls in two rows, cut into parts of ten and two; fifteen in the circle."""
+    """Twelve stalls in two rows (parts of ten and two), fifteen in the circle."""
     return Town(installation, **HALL)
 
 
