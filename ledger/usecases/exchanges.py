@@ -1,0 +1,448 @@
+"""Exchanging a ticket for others: offered with what it costs, then confirmed.
+
+  offer ── confirm: the balance is settled ──► old ticket EXCHANGED, successors issued
+    └── given up, or its time is over ──► the old ticket and the new places are free
+
+An exchange is an order for the new places, paid in part by the old ticket: one id names
+both, the order holds the places and the ticket's lock keeps the ticket, to the same
+deadline. Nothing has to run when it passes: the lock and the places count as free.
+
+The old ticket is worth what was paid for it, times the percentage that the terms give
+back; where it was sold on, no more than its last purchaser paid. If the new places
+cost more, the rest is paid from purse and points; if they cost less, the surplus goes
+back to the tenders that paid. One ticket may become several; tickets that stay together
+become as many again, all at once. Both offerings are of one issuer and currency.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from ledger.aggregates.e_ticket import ETicket
+from ledger.aggregates.e_ticket.refusals import NotExchangeable, NotTheOwner
+from ledger.aggregates.e_ticket.states import HoldEffect, LockKind
+from ledger.aggregates.offering import Offering
+from ledger.aggregates.order import Order, Paid
+from ledger.application import Cause, Ledger, Work
+from ledger.errors import Malformed, Missing, Unknown
+from ledger.ports import PersonalData, StockDesk
+from ledger.usecases import (
+    accounts,
+    allowances,
+    issuing,
+    points,
+    refunds,
+    reservations,
+    stock,
+    tenders,
+    waiting,
+)
+from ledger.usecases.accounts import Leg
+from ledger.usecases.stock import HeldPlace
+from ledger.usecases.tenders import BadTender, Tender
+from ledger.vocabulary.ids import part_id
+from ledger.vocabulary.money import Money, split
+
+EXCHANGE_S = 600
+
+
+class ExchangeUnknown(Missing):
+    code = "unknown"
+    says = "There is no such exchange."
+
+
+class BadExchange(Malformed):
+    code = "malformed"
+    says = "{says}"
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """What an exchange would cost: `due_minor` to pay, or to come back if negative."""
+
+    exchange_id: UUID
+    places: tuple[HeldPlace, ...]
+    residual_minor: int
+    price: Money
+    until: datetime
+    position: int
+
+    @property
+    def due_minor(self) -> int:
+        return self.price.amount_minor - self.residual_minor
+
+
+def offer_exchange(
+    ledger: Ledger,
+    desk: StockDesk,
+    *,
+    exchange_id: UUID,
+    ticket_ids: Sequence[UUID],
+    by: UUID,
+    offering_id: UUID,
+    at: datetime,
+    cause: Cause,
+    count: int | None = None,
+    category: str | None = None,
+    place: str | None = None,
+    together: bool = False,
+) -> Quote:
+    """Hold new places for a ticket's owner and say what the exchange costs.
+
+    By the owner or the issuer; `count` is one for each ticket unless one becomes
+    several. Raises what refuses the lock, the sale, the limit or the places.
+    """
+    work = ledger.work()
+    tickets = [work.ticket(ticket_id) for ticket_id in dict.fromkeys(ticket_ids)]
+    offering = work.get(Offering, offering_id, Unknown(what="offering"))
+    wanted = len(tickets) if count is None else count
+    _require_exchange(work, tickets, offering, wanted)
+    owner_id = tickets[0].owner_id
+    until = min(
+        [at + timedelta(seconds=EXCHANGE_S), *(each.not_after for each in tickets)]
+    )
+    for ticket in tickets:
+        if ticket.owner_id != owner_id:
+            raise NotTheOwner(because=ticket.names(ticket.title_version))
+        ticket.start_exchange(exchange_id=exchange_id, by=by, until=until, at=at)
+    offering.require_on_sale(at=at)
+    leaving = sum(each.offering_id == offering_id for each in tickets)
+    allowances.taken(
+        work,
+        offering_id=offering_id,
+        party_id=owner_id,
+        order_id=exchange_id,
+        count=wanted,
+        limit=offering.purchase_limit + leaving,
+        until=until,
+        at=at,
+    )
+    held = stock.hold(
+        work,
+        desk,
+        offering=offering,
+        order_id=exchange_id,
+        count=wanted,
+        category=category,
+        place=place,
+        together=together or (offering.terms.together and wanted > 1),
+        until=until,
+        at=at,
+    )
+    order = work.add(
+        Order.reserve(
+            order_id=exchange_id,
+            offering_id=offering_id,
+            buyer_id=owner_id,
+            lines=[asdict(each) for each in held],
+            currency=offering.currency,
+            until=until,
+            partial_ok=False,
+            in_exchange_for=tickets[0].id,
+            at=at,
+        )
+    )
+    residual_minor = sum(residual_of(work, each) for each in tickets)
+    return Quote(
+        exchange_id,
+        tuple(held),
+        residual_minor,
+        order.price,
+        until,
+        work.record(cause),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """The successors; `paid_minor` was paid now, or came back if negative."""
+
+    successors: tuple[UUID, ...]
+    residual_minor: int
+    paid_minor: int
+    position: int
+
+
+def confirm_exchange(
+    ledger: Ledger,
+    desk: StockDesk,
+    personal: PersonalData,
+    *,
+    exchange_id: UUID,
+    by: UUID,
+    ticket_ids: Sequence[UUID],
+    entry_id: UUID,
+    at: datetime,
+    cause: Cause,
+    paying: Sequence[Tender] = (),
+    answers: Sequence[str | None] = (),
+) -> Exchange:
+    """Settle the balance and exchange, all in one commit.
+
+    `ticket_ids` are for the successors, one for each place; `paying` sums to what is
+    due. Raises `OrderExpired`, `BadTender`, `StillOnMedium`, `InsufficientFunds`, and
+    what the ticket refuses.
+    """
+    work = ledger.work()
+    order, olds = _offered(work, exchange_id)
+    order.require_held_by(by, at)
+    for ticket in olds:
+        refunds.require_surrendered(ticket)
+    offering = work.get(Offering, order.offering_id, Unknown(what="offering"))
+    residuals = [residual_of(work, each) for each in olds]
+    due = order.price.amount_minor - sum(residuals)
+    paid, pool = _balance(
+        work, order, offering, olds, due, paying, entry_id=entry_id, at=at
+    )
+    places = reservations.places_of(order)
+    stock.sell(work, order_id=order.id, places=places, ticket_ids=ticket_ids, at=at)
+    order.confirm(
+        lines=range(len(places)),
+        ticket_ids=ticket_ids,
+        paid=paid,
+        entry_id=entry_id if paid else None,
+        by=by,
+        at=at,
+    )
+    _end(work, olds, residuals, ticket_ids, exchange_id=exchange_id, at=at)
+    _begin(work, personal, order, offering, olds, ticket_ids, answers, pool, at=at)
+    position = work.record(cause)
+    for offering_id in dict.fromkeys(each.offering_id for each in olds):
+        waiting.serve(ledger, desk, offering_id=offering_id, at=at, cause=cause)
+    return Exchange(tuple(ticket_ids), sum(residuals), due, position)
+
+
+def give_up_exchange(
+    ledger: Ledger,
+    desk: StockDesk,
+    *,
+    exchange_id: UUID,
+    by: UUID,
+    at: datetime,
+    cause: Cause,
+) -> int:
+    """Give an exchange up as its owner: old ticket and new places are free at once."""
+    work = ledger.work()
+    order, olds = _offered(work, exchange_id)
+    order.release(by=by, at=at)
+    reservations.let_go(work, order, at=at)
+    for ticket in olds:
+        if ticket.lock.ref == exchange_id:  # Else it has ended meanwhile.
+            ticket.abort_exchange(exchange_id=exchange_id, reason="given up", at=at)
+    position = work.record(cause)
+    waiting.serve(ledger, desk, offering_id=order.offering_id, at=at, cause=cause)
+    return position
+
+
+def residual_of(work: Work, ticket: ETicket) -> int:
+    """Return what a ticket is worth in an exchange, in minor units."""
+    resale = refunds.last_resale(work, ticket)
+    worth = refunds.worth_minor(ticket)
+    if resale is not None:
+        worth = min(worth, resale.price_minor)
+    return worth * ticket.terms.refund_percent // 100
+
+
+# Below.
+
+
+def _require_exchange(
+    work: Work, tickets: Sequence[ETicket], offering: Offering, wanted: int
+) -> None:
+    """Raise unless these tickets may become so many places of this offering."""
+    if not tickets or wanted < 1 or (len(tickets) > 1 and wanted != len(tickets)):
+        raise BadExchange(says="One ticket becomes some; several become as many.")
+    groups = {ticket.group_id for ticket in tickets}
+    if len(tickets) > 1 and (len(groups) > 1 or None in groups):
+        raise BadExchange(says="Several tickets are exchanged if they stay together.")
+    refunds.require_whole_groups(tickets)
+    for ticket in tickets:
+        if work.find(Order, ticket.order_id or ticket.id) is None:
+            raise refunds.NotPaidHere(because=ticket.names(1))
+        same = (ticket.issuer_id, ticket.currency)
+        if same != (offering.issuer_id, offering.currency):
+            raise NotExchangeable(because=ticket.names(1))
+
+
+def _offered(work: Work, exchange_id: UUID) -> tuple[Order, list[ETicket]]:
+    """Return an exchange's order and the tickets that it would end."""
+    order = work.find(Order, exchange_id)
+    if order is None or order.in_exchange_for is None:
+        raise ExchangeUnknown
+    first = work.ticket(order.in_exchange_for)
+    if first.group_size == 1 or not first.terms.together:
+        return order, [first]
+    bought = work.order(first.order_id) if first.order_id else order
+    tickets = [work.ticket(each) for each in bought.tickets if each is not None]
+    kept = (LockKind.EXCHANGE, exchange_id)
+    others = [
+        each
+        for each in tickets
+        if each.id != first.id and (each.lock.kind, each.lock.ref) == kept
+    ]
+    return order, [first, *others]
+
+
+def _balance(
+    work: Work,
+    order: Order,
+    offering: Offering,
+    olds: Sequence[ETicket],
+    due_minor: int,
+    paying: Sequence[Tender],
+    *,
+    entry_id: UUID,
+    at: datetime,
+) -> tuple[list[Paid], tuple[int, int]]:
+    """Move the money; return what was paid, and the points spent and earned in all."""
+    due = Money(max(0, due_minor), order.currency)
+    parts = tenders.in_order(paying, due)
+    if any(part.kind == tenders.CARD for part in parts):
+        raise BadTender(says="What is due in an exchange is paid from purse or points.")
+    tenders.require_points(
+        parts,
+        due,
+        point_value_minor=offering.point_value_minor,
+        max_points_percent=offering.max_points_percent,
+    )
+    spent = sum(ticket.points_spent for ticket in olds)
+    earned = sum(ticket.points_earned for ticket in olds)
+    if due_minor < 0:
+        lost = _pay_surplus(work, olds, -due_minor, entry_id=entry_id, at=at)
+        return [], (spent, earned - lost)
+    if not parts:
+        return [], (spent, earned)
+    paid = tenders.capture(
+        work,
+        purpose_id=order.id,
+        payer_id=order.buyer_id,
+        tenders=parts,
+        currency=order.currency,
+        programme_id=offering.issuer_id,
+        entry_id=entry_id,
+        credits=[Leg(accounts.revenue_of(offering.issuer_id, due.currency), due)],
+        reason="exchange",
+        reference=f"order/{order.id}",
+        held=False,
+        at=at,
+    )
+    money = sum(part.amount_minor for part in parts if part.kind != tenders.BY_POINTS)
+    more = money * offering.earn_points_per_100 // 100
+    points.earn(
+        work,
+        party_id=order.buyer_id,
+        programme_id=offering.issuer_id,
+        points=more,
+        entry_id=part_id(entry_id, 1),
+        reference=f"order/{order.id}",
+        at=at,
+    )
+    return paid, (spent + sum(part.points for part in parts), earned + more)
+
+
+def _pay_surplus(
+    work: Work,
+    olds: Sequence[ETicket],
+    surplus_minor: int,
+    *,
+    entry_id: UUID,
+    at: datetime,
+) -> int:
+    """Give back what the new places cost less, and take back the points for it."""
+    worths = [residual_of(work, ticket) for ticket in olds]
+    shares = split(surplus_minor, worths)
+    taken = 0
+    for number, (ticket, share) in enumerate(zip(olds, shares, strict=True)):
+        if not share:
+            continue
+        ticket.require_no_hold(HoldEffect.NO_REFUND)
+        refunds.pay_back(
+            work,
+            ticket,
+            Money(share, ticket.currency),
+            entry_id=part_id(entry_id, number),
+            reason="exchange",
+            at=at,
+        )
+        assert ticket.order_id is not None
+        lost = ticket.points_earned * share // ticket.cap_basis_minor
+        taken += lost
+        points.take_back(
+            work,
+            party_id=work.order(ticket.order_id).buyer_id,
+            programme_id=ticket.issuer_id,
+            points=lost,
+            entry_id=part_id(part_id(entry_id, number), refunds.EXCHANGES_MAX),
+            reference=f"ticket/{ticket.id}",
+            at=at,
+        )
+    return taken
+
+
+def _end(
+    work: Work,
+    olds: Sequence[ETicket],
+    residuals: Sequence[int],
+    successors: Sequence[UUID],
+    *,
+    exchange_id: UUID,
+    at: datetime,
+) -> None:
+    group = {ticket.id for ticket in olds}
+    for number, (ticket, residual) in enumerate(zip(olds, residuals, strict=True)):
+        own = list(successors) if len(olds) == 1 else [successors[number]]
+        ticket.exchange(
+            exchange_id=exchange_id,
+            successors=own,
+            residual_minor=residual,
+            group=group,
+            at=at,
+        )
+        refunds.free(work, ticket, at=at)
+
+
+def _begin(
+    work: Work,
+    personal: PersonalData,
+    order: Order,
+    offering: Offering,
+    olds: Sequence[ETicket],
+    ticket_ids: Sequence[UUID],
+    answers: Sequence[str | None],
+    pool: tuple[int, int],
+    *,
+    at: datetime,
+) -> None:
+    """Issue the successors; points spent and earned go over to them by price."""
+    weights = [line.total_minor for line in order.lines]
+    spent, earned = (
+        split(total, weights) if any(weights) else [0] * len(weights) for total in pool
+    )
+    before = [ticket.id for ticket in olds]
+    issuing.issue(
+        work,
+        personal,
+        offering=offering,
+        places=reservations.places_of(order),
+        ticket_ids=ticket_ids,
+        owner_id=order.buyer_id,
+        source="exchange",
+        group_id=order.id,
+        order_id=order.id,
+        answers=answers,
+        predecessor_ids=before if len(olds) > 1 else before * len(ticket_ids),
+        points_spent=spent,
+        points_earned=earned,
+        at=at,
+    )
+    allowances.bought(
+        work,
+        offering_id=offering.id,
+        party_id=order.buyer_id,
+        order_id=order.id,
+        ticket_ids=ticket_ids,
+        at=at,
+    )
