@@ -19,8 +19,7 @@ from api.openapi.fields import (
 from api.openapi.routes import Json
 from ledger.aggregates.e_ticket import Life
 from ledger.aggregates.e_ticket.refusals import NotOnThisMedium
-from ledger.aggregates.medium import Reading
-from ledger.aggregates.medium.medium import WriteUnknown
+from ledger.aggregates.medium import Reading, WriteUnknown
 from ledger.application import Ledger
 from ledger.ports import CardOperation
 from ledger.usecases.media import MediumWrite, Proof

@@ -6,7 +6,7 @@ write that was not answered for yet will leave them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
 from uuid import UUID
 
@@ -14,9 +14,9 @@ from eventsourcing.dispatch import singledispatchmethod
 from eventsourcing.persistence import Tracking
 
 from ledger.aggregates.e_ticket import ETicket, HoldEffect, Life
-from ledger.aggregates.medium import Change, Medium, SlotState
+from ledger.aggregates.medium import EMPTY, Change, Medium, MediumStatus, SlotState
 from ledger.aggregates.medium.judge import Known, TicketNow
-from ledger.aggregates.medium.medium import EMPTY, MediumStatus
+from ledger.aggregates.medium.states import IN_USE
 from ledger.projections.base import Projection, Statement, View
 from ledger.projections.endings import LIFE_AFTER, Ended
 from ledger.vocabulary.medium_record import EMPTY_SLOT, SLOTS_MAX, digest
@@ -82,6 +82,22 @@ def _now(row: Mapping[str, Any]) -> TicketNow:
     )
 
 
+Entered: TypeAlias = (
+    Medium.Suspended
+    | Medium.Cleared
+    | Medium.Blocked
+    | Medium.Replaced
+    | Medium.Returned
+)
+
+STATUS_AFTER: Mapping[type[Medium.Event], MediumStatus] = {
+    Medium.Suspended: MediumStatus.SUSPENDED,
+    Medium.Cleared: MediumStatus.ACTIVE,
+    Medium.Blocked: MediumStatus.BLOCKED,
+    Medium.Replaced: MediumStatus.REPLACED,
+    Medium.Returned: MediumStatus.RETURNED,
+}
+
 OffMedium: TypeAlias = (
     ETicket.GiftAccepted
     | ETicket.Resold
@@ -119,7 +135,7 @@ class Freshness(Projection[FreshnessView]):
                     domain_event.uid,
                     domain_event.originator_id,
                     domain_event.holder_id,
-                    str(MediumStatus.ACTIVE),
+                    str(MediumStatus.PERSONALISED),
                     empty.hex(),
                 ),
             ),
@@ -136,7 +152,7 @@ class Freshness(Projection[FreshnessView]):
                 " WHERE medium_id = %s AND next_seq IS NULL",
                 (domain_event.seq, domain_event.digest, medium_id),
             ),
-            *(_pending(medium_id, change) for change in changes),
+            *(_put(medium_id, change, pending=True) for change in changes),
         )
 
     @process_event.register
@@ -168,6 +184,21 @@ class Freshness(Projection[FreshnessView]):
                 " WHERE medium_id = %s AND next_seq IS NOT NULL",
                 medium_id,
             ),
+            _active(domain_event.originator_id),
+        )
+
+    @process_event.register
+    def _(self, domain_event: Medium.WrittenOffline, tracking: Tracking) -> None:
+        medium_id = domain_event.originator_id
+        changes = [Change.from_dict(change) for change in domain_event.changes]
+        self.view.change(
+            tracking,
+            *(_put(medium_id, change, pending=False) for change in changes),
+            (
+                "UPDATE freshness_media SET seq = %s, digest = %s WHERE medium_id = %s",
+                (domain_event.seq, domain_event.digest, medium_id),
+            ),
+            _active(medium_id),
         )
 
     @process_event.register
@@ -186,11 +217,19 @@ class Freshness(Projection[FreshnessView]):
     def _(self, domain_event: Medium.Suspected, tracking: Tracking) -> None:
         self.view.change(
             tracking,
-            (
-                "UPDATE freshness_media SET status = %s WHERE medium_id = %s",
-                (str(MediumStatus.SUSPECT), domain_event.originator_id),
-            ),
+            _entered(domain_event.originator_id, MediumStatus.SUSPECT, out_of=IN_USE),
         )
+
+    @process_event.register
+    def _(self, domain_event: Medium.Restored, tracking: Tracking) -> None:
+        self.view.change(
+            tracking, _entered(domain_event.originator_id, domain_event.status)
+        )
+
+    @process_event.register
+    def _(self, domain_event: Entered, tracking: Tracking) -> None:
+        status = str(STATUS_AFTER[type(domain_event)])
+        self.view.change(tracking, _entered(domain_event.originator_id, status))
 
     # Tickets.
 
@@ -369,18 +408,38 @@ def _ended(ticket_id: UUID, life: str) -> Statement:
     )
 
 
-def _pending(medium_id: UUID, change: Change) -> Statement:
+def _put(medium_id: UUID, change: Change, *, pending: bool) -> Statement:
     state = change.state
     return (
-        "INSERT INTO freshness_slots VALUES (%s, %s, true, %s, %s, %s, %s)",
+        "INSERT INTO freshness_slots VALUES (%s, %s, %s, %s, %s, %s, %s)"
+        " ON CONFLICT (medium_id, pending, slot) DO UPDATE SET"
+        " (status, epoch, uses_left, ticket_id) ="
+        " (EXCLUDED.status, EXCLUDED.epoch, EXCLUDED.uses_left, EXCLUDED.ticket_id)",
         (
             medium_id,
             change.slot,
+            pending,
             state.status,
             state.epoch,
             state.uses_left,
             state.ticket_id,
         ),
+    )
+
+
+def _active(medium_id: UUID) -> Statement:
+    """The first write that is proven makes a medium active."""
+    return _entered(medium_id, MediumStatus.ACTIVE, out_of=[MediumStatus.PERSONALISED])
+
+
+def _entered(
+    medium_id: UUID, status: str, out_of: Iterable[str] = tuple(MediumStatus)
+) -> Statement:
+    return (
+        "UPDATE freshness_media SET"
+        " status = CASE WHEN status = ANY(%s) THEN %s ELSE status END"
+        " WHERE medium_id = %s",
+        ([str(each) for each in out_of], str(status), medium_id),
     )
 
 

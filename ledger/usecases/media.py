@@ -26,12 +26,8 @@ from ledger.aggregates.medium.judge import (
     TicketNow,
     said,
 )
-from ledger.aggregates.medium.medium import (
-    EMPTY,
-    NoFreeSlot,
-    ProofMismatch,
-    WriteUnknown,
-)
+from ledger.aggregates.medium.refusals import NoFreeSlot, ProofMismatch, WriteUnknown
+from ledger.aggregates.medium.states import EMPTY
 from ledger.application import Cause, Ledger
 from ledger.errors import Conflict, Missing
 from ledger.ports import (

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from ledger.aggregates.medium import Change, Medium, Reading, SlotState, judge
 from ledger.aggregates.medium.judge import BadReading, Known, TicketNow
-from ledger.aggregates.medium.medium import ProofMismatch, WriteInDoubt
+from ledger.aggregates.medium.refusals import ProofMismatch, WriteInDoubt
 from ledger.vocabulary.codes import Verdict
 from ledger.vocabulary.ids import medium_id
 from ledger.vocabulary.medium_record import (

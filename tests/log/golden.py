@@ -17,8 +17,10 @@ from eventsourcing.persistence import Mapper
 
 from ledger.aggregates.base import Recorded
 from ledger.aggregates.e_ticket import ETicket, HoldKind, Terms
+from ledger.aggregates.medium import Change, Medium, SlotState
 from ledger.application import Cause
 from ledger.log.replay import transcoder
+from ledger.vocabulary.codes import Verdict
 from tests.domain.examples import (
     ALICE,
     BOB,
@@ -157,6 +159,41 @@ def other_ends() -> list[Recorded]:
     return [refunded, voided, expired]
 
 
+def a_card_that_was_lost_and_accused() -> list[Recorded]:
+    card = Medium.personalise(
+        medium_id=UUID(int=0x1020),
+        uid="04010203040506",
+        holder_id=ALICE,
+        profile="desfire-8k",
+        key_version=1,
+        at=NOON,
+    )
+    ticket_id = UUID(int=0x1004)
+    marks = [
+        {"seq": seq, "change": Change(0, SlotState(status, 2, uses, ticket_id))}
+        for seq, status, uses in ((2, 2, 0), (1, 1, 1))
+    ]
+    card.notice_ahead(seq=2, at=NOON)
+    for mark in marks:
+        card.report_mark(**mark, device_id=DISPENSER, at=NOON)
+    card.suspend(at=NOON)
+    card.restore(at=SOON)
+    card.suspect(verdict=Verdict.FORK, seen={"stamp": "00"}, case_id=CASE, at=SOON)
+    card.clear(by=CAROL, at=SOON)
+    card.block(reason="lost", at=SOON)
+    card.replace(by_uid="04060504030201", at=SOON)
+    other = Medium.personalise(
+        medium_id=UUID(int=0x1021),
+        uid="04060504030201",
+        holder_id=ALICE,
+        profile="desfire-8k",
+        key_version=1,
+        at=NOON,
+    )
+    other.hand_in(at=SOON)
+    return [card, other]
+
+
 STORIES: Sequence[Callable[[], list[Recorded]]] = (
     a_gift_in_a_dispute,
     a_resale_and_its_end,
@@ -165,6 +202,7 @@ STORIES: Sequence[Callable[[], list[Recorded]]] = (
     a_coupon_in_money,
     an_exchange,
     other_ends,
+    a_card_that_was_lost_and_accused,
 )
 
 

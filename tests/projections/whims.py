@@ -254,10 +254,29 @@ class Story:
             partial(command, write_id=write_id, **given, at=NOON)
             for command, given in said
         ]
-        if whim < 100:  # The card's story is over then, so seldom.
-            evidence = partial(card.suspect, verdict=Verdict.CLONE, seen={})
-            return [*deeds, partial(evidence, at=NOON)]
-        return deeds
+        told = self._told_of_card(whim)
+        return [*deeds, *(partial(deed, **given, at=NOON) for deed, given in told)]
+
+    def _told_of_card(self, whim: int) -> list[Said]:
+        """Seldom, for the card's story is mostly over then."""
+        card = self.card
+        mark = Change(0, SlotState(2, self.ticket.epoch, 0, self.ticket.id))
+        offline = {"seq": card.seq + 1 + whim % 2, "change": mark, "device_id": PRESS}
+        ends: list[Said] = [
+            (card.block, {"reason": "lost"}),
+            (card.replace, {"by_uid": "04ffffffffffff"}),
+            (card.hand_in, {}),
+        ]
+        said: list[Said] = [
+            (card.suspect, {"verdict": Verdict.CLONE, "seen": {}}),
+            (card.clear, {"by": ISSUER}),
+            (card.suspend, {}),
+            (card.restore, {}),
+            (card.notice_ahead, {"seq": card.seq + 1}),
+            *([(card.report_mark, offline)] if card.pending is None else []),
+            *(ends if whim % 7 == 0 else []),
+        ]
+        return said if whim < 100 else []
 
 
 def is_on_card(ticket: ETicket) -> bool:

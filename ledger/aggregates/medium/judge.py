@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 from uuid import UUID
 
-from ledger.aggregates.medium.medium import MediumStatus, SlotState
+from ledger.aggregates.medium.states import MediumStatus, SlotState
 from ledger.errors import Malformed
 from ledger.vocabulary.codes import VERDICT_SAYS, Verdict
 from ledger.vocabulary.medium_record import (
@@ -113,6 +113,24 @@ CODES: Mapping[Verdict, str | None] = {
 # These make the medium suspect: somebody wrote it, or put an old image back.
 SUSPICIOUS = frozenset({Verdict.CLONE, Verdict.FORK, Verdict.ROLLBACK})
 
+_SEEN_BEFORE = (
+    "This card was found suspicious before; please see the transaction centre."
+)
+
+# Whatever it shows, a medium that is not in use is not accepted: what the person reads.
+NOT_IN_USE: Mapping[str, str] = {
+    MediumStatus.SUSPENDED: (
+        "This card was reported lost and is not accepted;"
+        " if it was found, please see the transaction centre."
+    ),
+    MediumStatus.BLOCKED: (
+        "This card is blocked; its tickets are not lost,"
+        " they can be recorded on another card."
+    ),
+    MediumStatus.REPLACED: "This card was replaced by another; please use that one.",
+    MediumStatus.RETURNED: "This card was handed in and is not in use any more.",
+}
+
 
 def judge(
     reading: Reading,
@@ -122,14 +140,12 @@ def judge(
 ) -> Judgement:
     """Judge a reading. `known` is None for a medium the ledger never personalised."""
     verdict = _of_medium(reading, known)
+    if known is not None and known.status in NOT_IN_USE and verdict != Verdict.CLONE:
+        return Judgement(verdict, "medium_blocked", NOT_IN_USE[known.status])
     if verdict != Verdict.FRESH:
         return said(verdict)
     if known is not None and known.status == MediumStatus.SUSPECT:
-        return Judgement(
-            Verdict.FORK,
-            "medium_suspect",
-            "This card was found suspicious before; please see the transaction centre.",
-        )
+        return suspect()
     judged = [
         _of_slot(reading, number, state, tickets)
         for number, state in enumerate(slots)
@@ -147,6 +163,11 @@ def _of_all(slots: tuple[SlotJudgement, ...]) -> Judgement:
         return said(Verdict.FRESH, slots)
     worst = next((s for s in slots if s.verdict == Verdict.STALE), slots[0])
     return Judgement(worst.verdict, worst.code, worst.says, slots)
+
+
+def suspect() -> Judgement:
+    """Judge a medium by what it has shown before."""
+    return Judgement(Verdict.FORK, "medium_suspect", _SEEN_BEFORE)
 
 
 def said(verdict: Verdict, slots: tuple[SlotJudgement, ...] = ()) -> Judgement:
