@@ -284,7 +284,7 @@ class Market:
         """Return every entry but for what was paid in."""
         return [
             each
-            for each in self.ledger.everything()
+            for each in self.ledger.replayed()
             if isinstance(each, Entry)
             and not any(at.account.startswith("counter/") for at in each.postings)
         ]
