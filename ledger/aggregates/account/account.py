@@ -11,53 +11,19 @@ counter took) are only names in postings: nothing ever waits for them.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Self
 from uuid import UUID
 
+from ledger.aggregates.account.lots import Lot, in_order, points_in, take
+from ledger.aggregates.account.refusals import (
+    POINTS,
+    InsufficientFunds,
+    NothingHeld,
+    require_amount,
+)
 from ledger.aggregates.base import FirstEvent, Recorded, is_over
-from ledger.errors import Conflict, Malformed
-
-AMOUNT_MAX_MINOR = 10**12
-POINTS = "PTS"  # The unit of reward points, where money has a currency.
-
-
-class InsufficientFunds(Conflict):
-    code = "insufficient_funds"
-    says = "Available are {available_minor}, the amount is {amount_minor} minor units."
-
-
-class BadAmount(Malformed):
-    code = "malformed"
-    says = "An amount is a whole number of minor units between 1 and {amount_max}."
-
-
-class NothingHeld(Conflict):
-    code = "expired"
-    says = "Nothing is held in the purse for this any more."
-
-
-@dataclass(frozen=True, slots=True)
-class Posting:
-    """One side of an entry: credit is positive."""
-
-    account: str
-    amount_minor: int
-    currency: str
-
-
-@dataclass(frozen=True, slots=True)
-class Lot:
-    """Points that came in together and expire together."""
-
-    points: int
-    expires_at: datetime | None
-
-    def is_over(self, at: datetime) -> bool:
-        return self.expires_at is not None and is_over(self.expires_at, at)
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,7 +167,7 @@ class Account(Recorded):
 
         def apply(self, aggregate: Account) -> None:
             aggregate._let_go(self.purpose_id)
-            lots, aggregate.lots = _take(aggregate.lots, self.amount_minor)
+            lots, aggregate.lots = take(aggregate.lots, self.amount_minor)
             version = self.originator_version
             hold = FundsHold(self.amount_minor, self.until, version, lots)
             aggregate.holds = {**aggregate.holds, str(self.purpose_id): hold}
@@ -290,9 +256,9 @@ class Account(Recorded):
 
         What was overdrawn meanwhile is gone: lots never hold more than the balance.
         """
-        room = max(0, self.balance_minor - _points(lots))
-        _, back = _take(hold.lots, _points(hold.lots) - room)
-        return _sorted((*lots, *back))
+        room = max(0, self.balance_minor - points_in(lots))
+        _, back = take(hold.lots, points_in(hold.lots) - room)
+        return in_order((*lots, *back))
 
     def _change_lots(self, points: int, expires_at: datetime | None) -> None:
         """Points in become a lot, first what is owed; points out leave the first lots.
@@ -300,104 +266,6 @@ class Account(Recorded):
         What is owed stands in no lot.
         """
         if points < 0:
-            _, self.lots = _take(self.lots, -points)
+            _, self.lots = take(self.lots, -points)
         elif fresh := min(points, max(0, self.balance_minor)):
-            self.lots = _sorted((*self.lots, Lot(fresh, expires_at)))
-
-
-def _points(lots: Sequence[Lot]) -> int:
-    return sum(lot.points for lot in lots)
-
-
-def _sorted(lots: Sequence[Lot]) -> tuple[Lot, ...]:
-    """First to expire comes first; what never expires, last."""
-    ending = [lot for lot in lots if lot.expires_at is not None]
-    lasting = [lot for lot in lots if lot.expires_at is None]
-    return (*sorted(ending, key=_end_of), *lasting)
-
-
-def _end_of(lot: Lot) -> datetime:
-    assert lot.expires_at is not None
-    return lot.expires_at
-
-
-def _take(lots: Sequence[Lot], points: int) -> tuple[tuple[Lot, ...], tuple[Lot, ...]]:
-    """Take points from the first lots, as many as there are; return them, and the
-    rest."""
-    taken, left = [], []
-    for lot in lots:
-        here = min(lot.points, max(0, points))
-        points -= here
-        if here:
-            taken.append(replace(lot, points=here))
-        if lot.points > here:
-            left.append(replace(lot, points=lot.points - here))
-    return tuple(taken), tuple(left)
-
-
-class Entry(Recorded):
-    """One balanced movement of money: a stream with a single event."""
-
-    TOPIC = "entry"
-
-    class Event(Recorded.Event):
-        """An event about one entry."""
-
-    @classmethod
-    def record(
-        cls,
-        *,
-        entry_id: UUID,
-        reason: str,
-        reference: str,
-        postings: Sequence[Posting],
-        at: datetime,
-    ) -> Self:
-        sums: Counter[str] = Counter()
-        for posting in postings:
-            sums[posting.currency] += posting.amount_minor
-        if any(sums.values()):
-            raise ValueError("the postings of an entry sum to zero in every currency")
-        return cls._create(
-            cls.Made,
-            id=entry_id,
-            timestamp=at,
-            reason=reason,
-            reference=reference,
-            postings=[
-                {
-                    "account": posting.account,
-                    "amount_minor": posting.amount_minor,
-                    "currency": posting.currency,
-                }
-                for posting in postings
-            ],
-        )
-
-    class Made(Event, FirstEvent):
-        TOPIC = "entry.made"
-        class_version = 2
-        reason: str
-        reference: str
-        postings: list[dict[str, Any]]
-
-        @staticmethod
-        def upcast_v1_v2(state: dict[str, Any]) -> None:
-            """At first an entry was in one currency; now each posting names its own."""
-            currency = state.pop("currency")
-            state["postings"] = [
-                {**posting, "currency": currency} for posting in state["postings"]
-            ]
-
-    def __init__(
-        self, *, reason: str, reference: str, postings: list[dict[str, Any]]
-    ) -> None:
-        self.reason = reason
-        self.reference = reference
-        self.postings = [Posting(**posting) for posting in postings]
-
-
-def require_amount(amount_minor: int) -> None:
-    """Raise `BadAmount` unless this can be paid in."""
-    if not 0 < amount_minor <= AMOUNT_MAX_MINOR:
-        raise BadAmount(amount_max=AMOUNT_MAX_MINOR)
+            self.lots = in_order((*self.lots, Lot(fresh, expires_at)))
