@@ -35,7 +35,7 @@ from ledger.aggregates.registered_sale import (
 from ledger.application import Cause, Ledger, Work
 from ledger.errors import Malformed, Unknown
 from ledger.ports import PersonalData, StockDesk
-from ledger.usecases import accounts, allowances, issuing, stock, waiting
+from ledger.usecases import accounts, allowances, issuing, refunds, stock, waiting
 from ledger.usecases.accounts import Leg
 from ledger.vocabulary.ids import elsewhere_id, mandate_id
 from ledger.vocabulary.money import Money, split
@@ -262,18 +262,9 @@ def cancel(
     sale.cancel(reason=reason, entry_id=entry.id if entry else None, at=at)
     for ticket_id in sale.ticket_ids:
         ticket = work.ticket(ticket_id)
+        refunds.require_surrendered(ticket)
         ticket.void(reason=reason, at=at)
-        stock.return_place(
-            work, offering_id=sale.offering_id, ticket_id=ticket_id, at=at
-        )
-        allowances.moved(
-            work,
-            offering_id=sale.offering_id,
-            ticket_id=ticket_id,
-            from_id=ticket.owner_id,
-            to_id=None,
-            at=at,
-        )
+        refunds.free(work, ticket, at=at)
     position = work.record(cause)
     waiting.serve(ledger, desk, offering_id=sale.offering_id, at=at, cause=cause)
     return position

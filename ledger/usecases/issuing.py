@@ -13,15 +13,10 @@ from uuid import UUID
 from ledger.aggregates.e_ticket import ETicket
 from ledger.aggregates.offering import Offering
 from ledger.application import Work
-from ledger.errors import Malformed
 from ledger.ports import PersonalData
 from ledger.usecases.answers import seal_answer
+from ledger.usecases.checkout import AnswersMissing
 from ledger.usecases.stock import HeldPlace
-
-
-class AnswersMissing(Malformed):
-    code = "incomplete"
-    says = "There are {tickets} tickets and {answers} answers; give one for each."
 
 
 def issue(

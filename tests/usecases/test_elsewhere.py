@@ -110,6 +110,12 @@ def test_the_purchaser_owns_the_e_ticket_and_the_seller_owes_its_price(installat
     assert town.balance(ALICE) == 10_000
 
 
+def test_an_odd_price_is_divided_to_the_last_minor_unit(installation):
+    town = mandated(installation, percent=7, price=Money(3_999, "EUR"))
+    assert tell(town, taken=3_999).commission_minor == 280  # 279.93
+    assert sum(postings(town, sale_of(town).entry_id).values()) == 0
+
+
 def test_the_centre_transmits_the_e_ticket_to_the_purchasers_terminal(installation):
     town = mandated(installation)
     ticket_id = tell(town).ticket_ids[0]
@@ -270,6 +276,22 @@ def test_what_was_given_on_or_is_listed_is_not_returned(installation):
         take_back(town)
     assert town.ledger.ticket(kept).life == Life.OWNED
     assert counted(town).sold == 2
+
+
+def test_what_stands_on_a_card_is_cleared_before_it_is_returned(installation):
+    town = mandated(installation)
+    (ticket_id,) = tell(town).ticket_ids
+    ticket = town.ledger.ticket(ticket_id)
+    write = fresh()
+    ticket.prepare_write(
+        write_id=write, medium_uid="04", slot=0, seq=1, by=ALICE, at=NOON
+    )
+    ticket.confirm_write(
+        write_id=write, medium_uid="04", slot=0, epoch=ticket.epoch, at=NOON
+    )
+    town.ledger.record(ticket, cause=CAUSE)
+    with pytest.raises(no.StillOnMedium):
+        take_back(town)
 
 
 def test_the_same_sale_told_twice_at_once_happens_once(installation):

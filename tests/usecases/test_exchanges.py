@@ -1,8 +1,8 @@
 """A ticket is exchanged for others: offered with what it costs, settled in one commit.
 
 Planted and caught: a surplus that stays with the issuer; the old place kept; a
-residual above what a second purchaser paid; a successor that can be refunded for more
-than was ever paid; an exchange confirmed at its deadline.
+residual above what a second purchaser paid; money paid back twice along a chain of
+exchanges; a card that still has the old ticket; points that get lost on the way.
 """
 
 from __future__ import annotations

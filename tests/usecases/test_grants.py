@@ -18,7 +18,7 @@ from ledger.aggregates.offering import NotTheIssuer, OfferingOver
 from ledger.application import attempt
 from ledger.errors import Refusal
 from ledger.usecases import catalogue, grants, stock
-from ledger.usecases.issuing import AnswersMissing
+from ledger.usecases.checkout import AnswersMissing
 from ledger.usecases.sales import AnswerMissing
 from ledger.vocabulary.codes import Question
 from ledger.vocabulary.ids import allowance_id
