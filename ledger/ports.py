@@ -121,6 +121,9 @@ class StockHold:
 class StockState:
     """What one allotment is like at a version: enough to know whether to try it."""
 
+    offering_id: UUID
+    number: int
+    category: str | None
     allotment_id: UUID
     version: int
     free: int

@@ -90,10 +90,14 @@ ON CONFLICT DO NOTHING
 # A command that committed earlier may tell later: the higher version has the word.
 _TELL: LiteralString = """
 WITH told AS (
-    UPDATE stock_desk SET version = %(version)s, free = %(free)s,
-        longest_run = %(longest_run)s, busy_until = '-infinity',
-        seen_at = clock_timestamp()
-    WHERE allotment_id = %(allotment)s AND version <= %(version)s
+    INSERT INTO stock_desk AS old (allotment_id, offering_id, number, category,
+        version, free, longest_run)
+    VALUES (%(allotment)s, %(offering)s, %(number)s, %(category)s, %(version)s,
+        %(free)s, %(longest_run)s)
+    ON CONFLICT (allotment_id) DO UPDATE SET version = excluded.version,
+        free = excluded.free, longest_run = excluded.longest_run,
+        busy_until = '-infinity', seen_at = clock_timestamp()
+    WHERE old.version <= excluded.version
     RETURNING allotment_id
 ), gone AS (
     DELETE FROM stock_holds h USING told WHERE h.allotment_id = told.allotment_id
@@ -256,6 +260,9 @@ def _values(wish: StockWish, without: Collection[int], at: datetime) -> dict[str
 def _told(state: StockState) -> dict[str, Any]:
     return {
         "allotment": state.allotment_id,
+        "offering": state.offering_id,
+        "number": state.number,
+        "category": state.category or "",
         "version": state.version,
         "free": state.free,
         "longest_run": state.longest_run,

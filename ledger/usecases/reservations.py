@@ -12,7 +12,7 @@ from ledger.aggregates.offering import Offering
 from ledger.aggregates.order import Order
 from ledger.aggregates.waiting_list import Promise, WaitingList
 from ledger.application import Cause, Ledger, Work
-from ledger.errors import Unknown
+from ledger.errors import Overtaken, Unknown
 from ledger.ports import StockDesk
 from ledger.usecases import allowances, stock, waiting
 from ledger.usecases.stock import HeldPlace
@@ -187,7 +187,11 @@ def _reserve(
             at=asked.at,
         )
     )
-    position = work.record(cause)
+    try:
+        position = work.record(cause)
+    except Overtaken:
+        desk.let_go([each.allotment_id for each in held])
+        raise
     return Reservation(order.id, tuple(held), order.price, asked.until, position)
 
 

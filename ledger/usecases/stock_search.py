@@ -196,6 +196,9 @@ def _state(allotment: Allotment, events: Sequence[Recorded.Event]) -> StockState
         if isinstance(event, Allotment.PlacesHeld)
     ]
     return StockState(
+        offering_id=allotment.offering_id,
+        number=allotment.number,
+        category=allotment.category,
         allotment_id=allotment.id,
         # What is not committed yet has no version that the desk may know.
         version=allotment.version - len(allotment.pending_events),

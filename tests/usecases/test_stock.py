@@ -1,12 +1,13 @@
 """Reserving from real streams: several places, prices kept, holds that run out."""
 
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from uuid import UUID
 
 import pytest
 
-from ledger.aggregates.allotment import PlaceTaken, SoldOut
+from ledger.aggregates.allotment import Allotment, PlaceTaken, SoldOut
 from ledger.aggregates.allowance import LimitReached
 from ledger.aggregates.offering import (
     Block,
@@ -187,7 +188,7 @@ def test_what_was_paid_is_booked_and_never_given_away(installation):
     assert town.reserve(CAROL, at=after).place == "A2"
     with pytest.raises(SoldOut):
         town.reserve(BOB, at=after)
-    part = town.ledger.find(stock.Allotment, allotment_id(town.offering_id, 1))
+    part = town.ledger.find(Allotment, allotment_id(town.offering_id, 1))
     assert part.sold["A1"].ticket_id == ticket_id
     assert town.ledger.order(lost.order_id).state == OrderState.EXPIRED
 
@@ -210,6 +211,52 @@ def test_a_payment_in_flight_keeps_its_place_and_its_share_however_long(installa
     with pytest.raises(LimitReached):
         town.reserve(at=later)
     assert counted(town, at=later) == StockCount(1, 0, 1, 0)
+
+
+def test_a_payment_and_a_buyer_of_the_same_place_never_both_win(installation):
+    """One pays in the last second; the other comes by when the time is over."""
+    town = Town(installation, places=["A1"], purchase_limit=100)
+    town.top_up(ALICE, 100_000)
+    outcomes = Counter()
+    for _ in range(8):
+        held = town.reserve()
+
+        def pay(order_id=held.order_id):
+            return town.pay(order_id, at=NOON + TEN_MINUTES - timedelta(seconds=1))
+
+        def come_by():
+            return town.reserve(BOB, at=NOON + TEN_MINUTES)
+
+        won = [name for name, each in at_once(pay=pay, come_by=come_by) if each]
+        assert len(won) == 1
+        outcomes.update(won)
+        free_it(town)
+    assert outcomes.total() == 8
+
+
+def at_once(**commands):
+    """Run commands together; tell for each what it gave, None for a refusal."""
+
+    def run(name):
+        try:
+            return name, attempt(commands[name])
+        except Refusal:
+            return name, None
+
+    with ThreadPoolExecutor(len(commands)) as pool:
+        return list(pool.map(run, commands))
+
+
+def free_it(town):
+    """Whoever has A1 gives it back."""
+    part = town.ledger.find(Allotment, allotment_id(town.offering_id, 1))
+    order = town.ledger.order(part.held["A1"].holder_id)
+    if order.state == OrderState.CONFIRMED:
+        assert give_back(town, order.tickets[0])
+    else:
+        reservations.release(
+            town.ledger, town.desk, order_id=order.id, by=BOB, at=NOON, cause=CAUSE
+        )
 
 
 def test_a_released_order_gives_place_and_share_back(installation):

@@ -6,12 +6,14 @@ from datetime import timedelta
 import pytest
 
 from ledger.adapters import stock_desk
-from ledger.aggregates.allotment import SoldOut
+from ledger.aggregates.allotment import Allotment, SoldOut
 from ledger.aggregates.offering import Block, Category
 from ledger.application import Ledger
 from ledger.log.recorder import environment
+from ledger.ports import StockState, StockWish
 from ledger.usecases import reservations, stock, stock_search
 from ledger.usecases.stock import StockCount
+from ledger.vocabulary.ids import allotment_id
 from tests.domain.examples import ALICE, BOB, NOON
 from tests.usecases.town import CAUSE, Town, fresh
 
@@ -47,6 +49,23 @@ def seen(town, at=NOON):
     return town.desk.count(stock_search.layout(offering), at=at)
 
 
+def first_part(town):
+    return town.ledger.find(Allotment, allotment_id(town.offering_id, 1))
+
+
+def state_of(part, *, version, free):
+    return StockState(
+        offering_id=part.offering_id,
+        number=part.number,
+        category=part.category,
+        allotment_id=part.id,
+        version=version,
+        free=free,
+        longest_run=free,
+        holders=frozenset(),
+    )
+
+
 def test_the_desk_knows_what_was_held_sold_and_given_up(town):
     assert seen(town) == (25, 0)
     held = town.reserve(count=3)
@@ -59,6 +78,12 @@ def test_the_desk_knows_what_was_held_sold_and_given_up(town):
         town.ledger, town.desk, order_id=other.order_id, by=BOB, at=NOON, cause=CAUSE
     )
     assert seen(town) == (22, 0)
+
+
+def test_a_named_place_is_known_to_the_desk_before_any_was_looked_for(installation):
+    town = Town(installation, places=["A1", "A2"])
+    town.reserve(places=["A2"])
+    assert seen(town) == (1, 1)
 
 
 def test_a_desk_that_was_emptied_is_laid_out_anew(installation, town):
@@ -132,9 +157,7 @@ def test_a_lease_whose_command_died_is_not_waited_for_long(installation, monkeyp
 
 def test_two_commands_at_once_are_led_to_two_allotments(town):
     offering = town.ledger.offering(town.offering_id)
-    wish = stock_search.StockWish(
-        stock_search.layout(offering), None, count=1, together=False
-    )
+    wish = StockWish(stock_search.layout(offering), None, count=1, together=False)
     with ThreadPoolExecutor(3) as pool:
         claimed = pool.map(lambda _: town.desk.claim(wish, without=(), at=NOON), "abc")
         assert sorted(claimed) == [1, 2, 3]
@@ -142,18 +165,19 @@ def test_two_commands_at_once_are_led_to_two_allotments(town):
 
 def test_an_older_word_does_not_overrule_a_newer_one(installation, town):
     town.reserve(count=10)
-    part = town.ledger.find(stock.Allotment, stock.allotment_id(town.offering_id, 1))
-    old = stock_search.StockState(part.id, part.version - 1, 10, 10, frozenset())
-    town.desk.tell([old])
+    part = first_part(town)
+    town.desk.tell([state_of(part, version=part.version - 1, free=10)])
     assert seen(town) == (15, 10)
 
 
 def test_a_desk_that_cannot_be_told_does_not_undo_what_was_committed(
     installation, town, caplog
 ):
+    town.reserve()
+    part = first_part(town)
     sql(installation, "ALTER TABLE stock_desk RENAME TO elsewhere")
     try:
-        town.desk.tell([stock_search.StockState(ALICE, 1, 1, 1, frozenset())])
+        town.desk.tell([state_of(part, version=part.version, free=10)])
     finally:
         sql(installation, "ALTER TABLE elsewhere RENAME TO stock_desk")
     assert "was not told" in caplog.text
