@@ -15,8 +15,10 @@ from uuid import UUID
 
 from ledger.aggregates.case import Case, CaseType, Decision, DecisionKind
 from ledger.aggregates.e_ticket.states import HoldEffect, HoldKind
+from ledger.aggregates.payment import Payment
+from ledger.aggregates.sale import Sale
 from ledger.application import Work
-from ledger.usecases import cases
+from ledger.usecases import accounts, cases
 from ledger.vocabulary.ids import case_id
 from ledger.vocabulary.money import Money
 
@@ -96,6 +98,34 @@ def lost(work: Work, notice: Notice, *, at: datetime) -> Case:
             at=at,
         )
     return case
+
+
+def of_resale(
+    work: Work,
+    payment: Payment,
+    *,
+    dispute_id: str,
+    status: str,
+    amount_minor: int,
+    at: datetime,
+) -> Case | None:
+    """Follow the dispute of a card payment for a resale; None if it is none of these.
+
+    `status` is the provider's: opened, won or lost.
+    """
+    sale = work.find(Sale, payment.purpose_id)
+    if sale is None:
+        return None
+    notice = Notice(
+        payment_id=payment.id,
+        dispute_id=dispute_id,
+        purchaser_id=sale.buyer_id,
+        ticket_ids=tuple(line.ticket_id for line in sale.left),
+        amount=Money(amount_minor, payment.amount.currency),
+        clearing=accounts.card_clearing_of(payment.provider, sale.currency),
+        sale_id=sale.id,
+    )
+    return {"opened": opened, "won": won, "lost": lost}[status](work, notice, at=at)
 
 
 def _id(notice: Notice) -> UUID:

@@ -206,8 +206,17 @@ def hear(
                 continue  # Not ours: nothing can follow.
             disputed = payments.take_in(payment, each, at=at)
             order = work.find(Order, payment.purpose_id)
-            if order is None:
-                continue  # A resale's: it follows in its own time.
+            if order is None:  # A resale's: it follows in its own time.
+                if disputed:
+                    chargebacks.of_resale(
+                        work,
+                        payment,
+                        dispute_id=each.about,
+                        status=str(each.kind),
+                        amount_minor=each.amount_minor,
+                        at=at,
+                    )
+                continue
             follow(work, desk, payment, at=at)
             if disputed:
                 _dispute(work, order, payment, each, at=at)

@@ -10,6 +10,8 @@ from uuid import UUID
 
 from ledger.aggregates.case import Case
 from ledger.aggregates.case.plan import Posting, Step
+from ledger.aggregates.e_ticket import ETicket
+from ledger.aggregates.order import Order
 from ledger.aggregates.sale import Sale
 from ledger.application import Work
 from ledger.usecases import accounts, checkout, clawbacks, points, refunds
@@ -17,7 +19,7 @@ from ledger.usecases.accounts import Leg
 from ledger.vocabulary.ids import compensation_id, step_id
 from ledger.vocabulary.money import Money
 
-_PURSE, _TENDERS, _SALE = "purse/", "tenders/", "sale/"
+_PURSE, _TENDERS, _SALE, _ORDER = "purse/", "tenders/", "sale/", "order/"
 _REASON = "refund by decision"
 
 
@@ -27,7 +29,9 @@ def pay(work: Work, case: Case, step: Step, *, entry_id: UUID, at: datetime) -> 
         entry_id = compensation_id(step.ticket_id, step.version)
     sale = _sale(work, step)
     payee = _payee(step)
-    if sale is None:
+    if step.ref is not None and step.ref.startswith(_ORDER):
+        _with_order(work, case, step, entry_id=entry_id, at=at)
+    elif sale is None:
         _move(work, case, step, entry_id=entry_id, at=at)
     elif payee is not None:
         clawbacks.compensate(
@@ -41,6 +45,20 @@ def pay(work: Work, case: Case, step: Step, *, entry_id: UUID, at: datetime) -> 
         )
     else:
         _take_from_escrow(work, case, sale, step, entry_id=entry_id, at=at)
+
+
+def _with_order(
+    work: Work, case: Case, step: Step, *, entry_id: UUID, at: datetime
+) -> None:
+    """Count what a bank took as paid back; or pay back what the card had not paid."""
+    order = work.order(_id_in(str(step.ref)))
+    if step.ticket_id is None:
+        _move(work, case, step, entry_id=entry_id, at=at)
+        left = sum(each.amount_minor for each in order.paid) - order.refunded_minor
+        taken = min(step.paid_minor, left)
+        order.note_refund(amount_minor=taken, entry_id=entry_id, at=at)
+    else:
+        _refund_order(work, case, step, order, entry_id=entry_id, at=at)
 
 
 def _payee(step: Step) -> Posting | None:
@@ -110,36 +128,67 @@ def give_back(
     if step.ref is None or not step.paid_minor:
         _move(work, case, step, entry_id=entry_id, at=at)
         return
-    due = Money(step.paid_minor, ticket.currency)
-    if refunds.last_resale(work, ticket) is None:
-        refunds.pay_back(work, ticket, due, entry_id=entry_id, reason=_REASON, at=at)
-        points.take_back(
-            work,
-            party_id=work.order(_id_in(step.ref)).buyer_id,
-            programme_id=ticket.issuer_id,
-            points=ticket.points_earned,
-            entry_id=step_id(entry_id, 1),
-            reference=f"case/{case.id}",
-            at=at,
-        )
-        return
     order = work.order(_id_in(step.ref))
+    if refunds.last_resale(work, ticket) is not None:
+        _refund_order(work, case, step, order, entry_id=entry_id, at=at)
+        return
+    due = Money(step.paid_minor, ticket.currency)
+    refunds.pay_back(work, ticket, due, entry_id=entry_id, reason=_REASON, at=at)
+    _take_points(work, case, ticket, order, entry_id=entry_id, at=at)
+
+
+def _refund_order(
+    work: Work, case: Case, step: Step, order: Order, *, entry_id: UUID, at: datetime
+) -> None:
+    """Pay back what is left on an order's tenders, the rest to the purse."""
+    assert step.ticket_id is not None
+    ticket = work.ticket(step.ticket_id)
     left = sum(each.amount_minor for each in order.paid) - order.refunded_minor
-    amount = Money(min(due.amount_minor, left), ticket.currency)
-    rest = Money(due.amount_minor - amount.amount_minor, ticket.currency)
-    revenue = accounts.revenue_of(ticket.issuer_id, ticket.currency)
-    purse = accounts.purse_ref(order.buyer_id, ticket.currency)
+    amount = min(step.paid_minor, left)
+    revenue = accounts.revenue_of(ticket.issuer_id, order.currency)
     checkout.refund_order_lines(
         work,
         order=order,
-        ticket_ids=[ticket.id],
-        amount=amount,
+        ticket_ids=[],
+        amount=Money(amount, order.currency),
         entry_id=entry_id,
-        debits=[
-            Leg(revenue, Money(-due.amount_minor, ticket.currency)),
-            Leg(purse, rest),
+        debits=[Leg(revenue, Money(-amount, order.currency))],
+        reason=_REASON,
+        at=at,
+    )
+    rest = step.paid_minor - amount
+    purse = accounts.purse_ref(order.buyer_id, order.currency)
+    accounts.move(
+        work,
+        entry_id=step_id(entry_id, 2),
+        legs=[
+            Leg(revenue, Money(-rest, order.currency)),
+            Leg(purse, Money(rest, order.currency)),
         ],
         reason=_REASON,
+        reference=f"case/{case.id}",
+        at=at,
+    )
+    _take_points(work, case, ticket, order, entry_id=entry_id, at=at)
+
+
+def _take_points(
+    work: Work,
+    case: Case,
+    ticket: ETicket,
+    order: Order,
+    *,
+    entry_id: UUID,
+    at: datetime,
+) -> None:
+    """Take back what the purchase had earned, spent or not."""
+    points.take_back(
+        work,
+        party_id=order.buyer_id,
+        programme_id=ticket.issuer_id,
+        points=ticket.points_earned,
+        entry_id=step_id(entry_id, 1),
+        reference=f"case/{case.id}",
         at=at,
     )
 

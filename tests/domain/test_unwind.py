@@ -263,7 +263,7 @@ def charged_back(*told, amount=4_000):
 
 def test_a_lost_chargeback_revokes_an_unused_ticket_and_the_issuer_bears_it():
     made = charged_back(story(("gift", BOB)))
-    assert [step.kind for step in made.steps] == [StepKind.REVOKE, StepKind.PAY]
+    assert StepKind.REVOKE in {step.kind for step in made.steps}
     assert made.totals() == {
         (CLEARING, "EUR"): 4_000,
         (f"revenue/{ISSUER}/EUR", "EUR"): -4_000,
@@ -272,7 +272,7 @@ def test_a_lost_chargeback_revokes_an_unused_ticket_and_the_issuer_bears_it():
 
 def test_a_lost_chargeback_of_a_used_ticket_is_the_purchasers_debt():
     made = charged_back(story(life="DISPENSED", paper_usable=True))
-    assert [step.kind for step in made.steps] == [StepKind.PAY]
+    assert {step.kind for step in made.steps} == {StepKind.PAY}
     assert made.totals() == {
         (CLEARING, "EUR"): 4_000,
         (f"debt/{ALICE}/EUR", "EUR"): -4_000,
@@ -282,11 +282,29 @@ def test_a_lost_chargeback_of_a_used_ticket_is_the_purchasers_debt():
 def test_a_lost_chargeback_leaves_the_ticket_to_who_bought_it_in_good_faith():
     sold = sale(ALICE, BOB)
     made = charged_back(story(sold))
-    assert [step.kind for step in made.steps] == [StepKind.PAY]
+    assert {step.kind for step in made.steps} == {StepKind.PAY}
     assert made.totals() == {
         (CLEARING, "EUR"): 4_000,
         (f"escrow/{sold.sale_id}/EUR", "EUR"): -3_400,
         (f"debt/{ALICE}/EUR", "EUR"): -600,
+    }
+
+
+def test_what_the_card_had_not_paid_goes_back_with_a_revocation():
+    totals = charged_back(story(), amount=1_000).totals()
+    assert totals == {
+        (CLEARING, "EUR"): 1_000,
+        (f"tenders/{ORDER}", "EUR"): 3_000,
+        (f"revenue/{ISSUER}/EUR", "EUR"): -4_000,
+    }
+
+
+def test_of_a_coupon_used_in_part_a_bank_leaves_the_used_part_as_a_debt():
+    told = story(uses_limit=4, uses=(Use(2, 1),))
+    assert charged_back(told).totals() == {
+        (CLEARING, "EUR"): 4_000,
+        (f"debt/{ALICE}/EUR", "EUR"): -1_000,
+        (f"revenue/{ISSUER}/EUR", "EUR"): -3_000,
     }
 
 

@@ -21,11 +21,26 @@ from ledger.vocabulary.money import split
 
 def charged_back(tickets: tuple[TicketStory, ...], bank: Chargeback) -> Iterator[Step]:
     """A bank took a payment back: what it paid for ends or goes back, if unused."""
+    if bank.sale_id is None:
+        yield _borne(tickets[0], bank)
     for story, part in zip(tickets, _parts(tickets, bank), strict=True):
         if bank.sale_id is not None:
             yield from _sale_charged_back(story, bank, part)
         else:
             yield from _purchase_charged_back(story, bank, part)
+
+
+def _borne(story: TicketStory, bank: Chargeback) -> Step:
+    """What the bank took is the issuer's loss first: he had the money."""
+    return pay(
+        f"The bank took {bank.amount_minor}, at first from the issuer.",
+        currency=bank.currency,
+        amounts={
+            bank.clearing: bank.amount_minor,
+            revenue_of(story): -bank.amount_minor,
+        },
+        ref=_order_of(story),
+    )
 
 
 def _parts(tickets: tuple[TicketStory, ...], bank: Chargeback) -> list[int]:
@@ -46,22 +61,27 @@ def _sale_of(story: TicketStory, sale_id: UUID | None) -> SaleFacts | None:
 def _purchase_charged_back(
     story: TicketStory, bank: Chargeback, part: int
 ) -> Iterator[Step]:
-    """Unused it is revoked at the issuer's cost; used or sold on it is a debt."""
+    """Unused it is revoked, used or sold on it is a debt of the purchaser.
+
+    What other tenders than the card have paid for a ticket that is revoked goes back.
+    """
     bought = next((m.sale for m in story.standing if m.sale is not None), None)
-    used = part if _is_gone(story) else story.used_after(0, part)
-    if bought is not None:
-        yield from _owed(story, bank, part, sale=bought)
+    if bought is not None or _is_gone(story):
+        yield from _owed(story, bank, part, to=revenue_of(story), sale=bought)
         return
-    yield from _owed(story, bank, used, sale=None)
-    if not _is_gone(story):
-        yield revoke(story)
-        if part > used:
-            yield pay(
-                f"The issuer bears the {part - used} that were taken back.",
-                currency=bank.currency,
-                amounts={bank.clearing: part - used, revenue_of(story): used - part},
-                story=story,
-            )
+    used = story.used_after(0, part)
+    yield from _owed(story, bank, used, to=revenue_of(story), sale=None)
+    yield revoke(story)
+    if story.order_id is not None:
+        unused = story.paid_minor - story.used_after(0, story.paid_minor)
+        rest = max(0, unused - (part - used))
+        yield pay(
+            f"The {rest} that the card had not paid go back to {story.purchaser_id}.",
+            currency=bank.currency,
+            amounts={f"tenders/{story.order_id}": rest, revenue_of(story): -rest},
+            story=story,
+            ref=_order_of(story),
+        )
 
 
 def _sale_charged_back(
@@ -72,7 +92,7 @@ def _sale_charged_back(
     sale = last.sale
     mine = sale is not None and sale.sale_id == bank.sale_id
     if sale is None or not mine or not story.is_usable or part != sale.price_minor:
-        yield from _owed(story, bank, part, sale=None)
+        yield from _owed(story, bank, part, to=bank.clearing, sale=None)
         return
     used = story.used_after(last.version, part)
     yield take_back(story, last, sale.seller_id, sale.price_minor)
@@ -105,12 +125,17 @@ def _is_gone(story: TicketStory) -> bool:
 
 
 def _owed(
-    story: TicketStory, bank: Chargeback, part: int, *, sale: SaleFacts | None
+    story: TicketStory,
+    bank: Chargeback,
+    part: int,
+    *,
+    to: str,
+    sale: SaleFacts | None,
 ) -> Iterator[Step]:
     """The purchaser owes it: what lies in escrow for him is taken first."""
     if not part:
         return
-    amounts: Counter[str] = Counter({bank.clearing: part})
+    amounts: Counter[str] = Counter({to: part})
     left, escrowed = part, sale is not None and sale.held
     if sale is not None and escrowed and sale.seller_id == bank.purchaser_id:
         from_escrow = min(left, sale.seller_held_minor)
@@ -124,3 +149,7 @@ def _owed(
         story=story,
         ref=f"sale/{sale.sale_id}" if left != part and sale is not None else None,
     )
+
+
+def _order_of(story: TicketStory) -> str | None:
+    return f"order/{story.order_id}" if story.order_id is not None else None
