@@ -121,11 +121,16 @@ class Allotment(Recorded):
         """When the next hold should be over."""
         return min((hold.until for hold in self.held.values()), default=None)
 
-    def overdue(self, at: datetime) -> dict[UUID, list[str]]:
-        """Return the holders whose time should be over, and their places."""
+    def overdue(
+        self, at: datetime, *, ended: Collection[UUID] = ()
+    ) -> dict[UUID, list[str]]:
+        """Return the holders whose time should be over, and their places.
+
+        `ended` are holders that are known to hold nothing any more.
+        """
         found: dict[UUID, list[str]] = {}
         for place, hold in self.held.items():
-            if is_over(hold.until, at):
+            if is_over(hold.until, at) or hold.holder_id in ended:
                 found.setdefault(hold.holder_id, []).append(place)
         return found
 

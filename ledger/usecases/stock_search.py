@@ -82,8 +82,12 @@ def named(
 
 
 def settle(work: Work, part: Allotment, at: datetime) -> None:
-    """Book or free what is held in an allotment and should be over by now."""
-    for holder_id, places in part.overdue(at).items():
+    """Book or free what is held in an allotment and should be over by now.
+
+    So is what an order holds that this very command has ended.
+    """
+    ended = {order.id for order in work.touched(Order) if order.has_ended}
+    for holder_id, places in part.overdue(at, ended=ended).items():
         order = work.find(Order, holder_id)
         if order is None:  # A promise: its time alone ends it.
             part.release(holder_id=holder_id, at=at)

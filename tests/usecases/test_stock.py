@@ -259,6 +259,27 @@ def free_it(town):
         )
 
 
+def test_an_order_that_ended_in_this_commit_leaves_its_place_to_it(installation):
+    """Money for an order that waited for none: it may take its own place again."""
+    town = Town(installation, places=["A1"])
+    held = town.reserve()
+    work = town.ledger.work()
+    order = work.order(held.order_id)
+    order.note_late_payment(at=NOON)
+    offering = work.find(Offering, town.offering_id)
+    again = stock.take(
+        work,
+        town.desk,
+        offering=offering,
+        count=1,
+        category=None,
+        place="A1",
+        ticket_ids=[fresh()],
+        at=NOON,
+    )
+    assert [each.place for each in again] == ["A1"]
+
+
 def test_a_released_order_gives_place_and_share_back(installation):
     town = Town(installation, places=["A1"], purchase_limit=1)
     held = town.reserve()
