@@ -26,6 +26,9 @@ class MemoryLedger(Ledger):
         self._mapper = Mapper[UUID](transcoder())
         self._now: dict[UUID, bytes] = {}
         self._versions: dict[UUID, int] = {}
+        self._listeners = []
+        self.names: set[str] = set()
+        self.latest: dict[UUID, object] = {}
         self.stored: list[StoredEvent] = []
 
     def find(self, kind, stream_id):
@@ -47,12 +50,18 @@ class MemoryLedger(Ledger):
             for event in each.collect_events():
                 object.__setattr__(event, "cause", stamped)
                 self.stored.append(self._mapper.to_stored_event(event))
+                self.names.add(f"{each.id}/{event.originator_version}")
             self._now[each.id] = pickle.dumps(each)
+            self.latest[each.id] = each
             self._versions[each.id] = each.version
         return len(self.stored)
 
     def position(self):
         return len(self.stored)
+
+    def event(self, stored):
+        """Read one stored event."""
+        return self._mapper.to_domain_event(stored)
 
     def events_of(self, stream_id):
         return [
@@ -61,9 +70,9 @@ class MemoryLedger(Ledger):
             if stored.originator_id == stream_id
         ]
 
-    def everything(self):
-        """Return every aggregate as it is now."""
-        return [pickle.loads(packed) for packed in self._now.values()]  # noqa: S301
+    def all_of(self, kind):
+        """Return every aggregate of a kind as it was last recorded: only to look at."""
+        return [each for each in self.latest.values() if isinstance(each, kind)]
 
     def replayed(self):
         """Return every aggregate as the log alone tells it."""
