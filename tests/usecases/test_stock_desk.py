@@ -86,6 +86,25 @@ def test_a_named_place_is_known_to_the_desk_before_any_was_looked_for(installati
     assert seen(town) == (1, 1)
 
 
+def test_sold_out_is_told_without_loading_any_of_the_stock(town):
+    town.reserve(count=25)
+    work = town.ledger.work()
+    with pytest.raises(SoldOut):
+        stock.hold(
+            work,
+            town.desk,
+            offering=work.ledger.offering(town.offering_id),
+            order_id=fresh(),
+            count=1,
+            category=None,
+            place=None,
+            together=False,
+            until=NOON + TEN_MINUTES,
+            at=NOON,
+        )
+    assert work.touched(Allotment) == []
+
+
 def test_a_desk_that_was_emptied_is_laid_out_anew(installation, town):
     first = town.reserve(count=20)
     sql(installation, "DELETE FROM stock_desk")
