@@ -24,6 +24,7 @@ from ledger.aggregates.batch import Batch
 from ledger.aggregates.case import Case
 from ledger.aggregates.device import Device
 from ledger.aggregates.e_ticket import ETicket
+from ledger.aggregates.gift import Gift
 from ledger.aggregates.mandate import Mandate
 from ledger.aggregates.medium import Medium, MediumUnknown
 from ledger.aggregates.offering import Offering
@@ -53,6 +54,7 @@ AGGREGATES: tuple[type[Recorded], ...] = (
     Device,
     ETicket,
     Entry,
+    Gift,
     Mandate,
     Medium,
     Offering,

@@ -16,6 +16,7 @@ from ledger.aggregates.case import Case, CaseType, CaseUnknown
 from ledger.aggregates.e_ticket.states import HoldKind
 from ledger.application import Work
 from ledger.errors import Conflict
+from ledger.usecases import gift_lines
 from ledger.vocabulary.ids import case_id as computed_id
 
 REOPENED_MAX = 100
@@ -72,6 +73,7 @@ def open_within(
         work.ticket(ticket_id).freeze(
             case_id=case.id, kind=kind, effects=effects, at=at
         )
+    gift_lines.wait_together(work, disputed, at=at)
     return case
 
 
@@ -79,6 +81,7 @@ def release_holds(work: Work, case: Case, *, at: datetime) -> None:
     """Release exactly this case's holds; the caller ends the case in this commit."""
     for ticket_id in case.ticket_ids:
         work.ticket(ticket_id).unfreeze(case_id=case.id, at=at)
+    gift_lines.go_on(work, case.ticket_ids, at=at)
 
 
 def case_of(work: Work, case_id: UUID) -> Case:

@@ -1,4 +1,4 @@
-"""Giving a ticket away through the transaction centre."""
+"""Giving one ticket to one known party: the everyday case of `gifts`."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from ledger.aggregates.e_ticket import ETicket
+from ledger.aggregates.e_ticket.refusals import OfferUnknown
+from ledger.aggregates.gift import Gift
 from ledger.application import Cause, Ledger
 from ledger.ports import PersonalData
-from ledger.usecases.sales import seal_answer
+from ledger.usecases import gifts
+from ledger.usecases.gifts import Acceptance, Recipient
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,17 +34,30 @@ def offer_gift(
     cause: Cause,
 ) -> Offered:
     """Offer a ticket to another party, who is notified and asked."""
-    ledger.party(to)
-    ticket = ledger.ticket(ticket_id)
-    ticket.offer_gift(offer_id=offer_id, by=by, to=to, until=until, at=at)
-    position = ledger.record(ticket, cause=cause)
-    return Offered(offer_id, ticket.terms_hash, until, position)
+    work = ledger.work()
+    gift = gifts.offer_within(
+        work,
+        offer_id=offer_id,
+        by=by,
+        ticket_ids=[ticket_id],
+        recipient=Recipient(to),
+        until=until,
+        at=at,
+    )
+    [line] = gift.lines
+    return Offered(offer_id, line.terms_hash, until, work.record(cause))
 
 
 @dataclass(frozen=True, slots=True)
 class Moved:
+    """`epoch` is the ticket's; `exposed_until` where an old copy could still be used.
+
+    An offline dispenser may take the copy on the giver's medium until then.
+    """
+
     epoch: int
     position: int
+    exposed_until: datetime | None = None
 
 
 def accept_gift(
@@ -56,22 +71,22 @@ def accept_gift(
     answer: str | None,
     at: datetime,
     cause: Cause,
+    claim: str | None = None,
 ) -> Moved:
     """Accept an offer: the title moves now, and every older copy stops working."""
-    ticket = ledger.ticket(ticket_id)
-    ticket.require_offer(
-        offer_id, by, at
-    )  # Before the answer: strangers learn nothing.
-    ticket.accept_gift(
+    _require_offered(ledger, ticket_id, offer_id)
+    accepted = gifts.accept(
+        ledger,
+        personal,
         offer_id=offer_id,
         by=by,
-        terms_hash=terms_hash,
-        check_sealed=seal_answer(
-            personal, holder_id=by, question=ticket.question, answer=answer
-        ),
+        wanted=[Acceptance(ticket_id, terms_hash, answer)],
+        claim=claim,
         at=at,
+        cause=cause,
     )
-    return _recorded(ledger, ticket, cause)
+    [line] = accepted.lines
+    return Moved(line.epoch, accepted.position, line.exposed_until)
 
 
 def decline_gift(
@@ -82,10 +97,19 @@ def decline_gift(
     by: UUID,
     at: datetime,
     cause: Cause,
+    claim: str | None = None,
 ) -> Moved:
-    ticket = ledger.ticket(ticket_id)
-    ticket.decline_gift(offer_id=offer_id, by=by, at=at)
-    return _recorded(ledger, ticket, cause)
+    _require_offered(ledger, ticket_id, offer_id)
+    position = gifts.decline(
+        ledger,
+        offer_id=offer_id,
+        by=by,
+        ticket_ids=[ticket_id],
+        claim=claim,
+        at=at,
+        cause=cause,
+    )
+    return Moved(ledger.ticket(ticket_id).epoch, position)
 
 
 def withdraw_gift(
@@ -97,11 +121,22 @@ def withdraw_gift(
     at: datetime,
     cause: Cause,
 ) -> Moved:
-    ticket = ledger.ticket(ticket_id)
-    ticket.withdraw_gift(offer_id=offer_id, by=by, at=at)
-    return _recorded(ledger, ticket, cause)
+    _require_offered(ledger, ticket_id, offer_id)
+    position = gifts.withdraw(
+        ledger,
+        offer_id=offer_id,
+        by=by,
+        ticket_ids=[ticket_id],
+        at=at,
+        cause=cause,
+    )
+    return Moved(ledger.ticket(ticket_id).epoch, position)
 
 
-def _recorded(ledger: Ledger, ticket: ETicket, cause: Cause) -> Moved:
-    position = ledger.record(ticket, cause=cause)
-    return Moved(ticket.epoch, position)
+def _require_offered(ledger: Ledger, ticket_id: UUID, offer_id: UUID) -> None:
+    """Raise `TicketUnknown` or `OfferUnknown` unless this ticket is in this offer."""
+    ledger.ticket(ticket_id)
+    gift = ledger.find(Gift, offer_id)
+    if gift is None:
+        raise OfferUnknown(what="gift offer")
+    gift.line(ticket_id)

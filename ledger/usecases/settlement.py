@@ -7,16 +7,15 @@ money can have been taken for it, for a card is captured only after the titles m
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from ledger.aggregates.base import is_over
-from ledger.aggregates.e_ticket import ETicket, HoldEffect, Life, LockKind, Terms
+from ledger.aggregates.e_ticket import ETicket, HoldEffect, LockKind, Terms
 from ledger.aggregates.offering import Offering
-from ledger.aggregates.order import Order
 from ledger.aggregates.sale import (
     LINES_MAX,
     Line,
@@ -28,7 +27,7 @@ from ledger.aggregates.sale import (
 from ledger.application import Work
 from ledger.errors import Conflict, Unknown
 from ledger.ports import PersonalData
-from ledger.usecases import allowances, tenders
+from ledger.usecases import allowances, groups, tenders
 from ledger.usecases.accounts import E_MONEY, Leg, escrow_of
 from ledger.usecases.answers import seal_answer
 from ledger.usecases.tenders import BY_POINTS, Tender
@@ -156,7 +155,7 @@ def settle(work: Work, sale: Sale, *, entry_id: UUID, at: datetime) -> None:
             split_minor=line.split_minor,
             check_sealed=line.check_sealed,
             at=at,
-            group=_moving_with(work, ticket, sold),
+            group=groups.moving_with(work, ticket, sold),
         )
         versions[line.ticket_id] = ticket.version
         allowances.moved(
@@ -276,16 +275,3 @@ def _require_not_void(work: Work, ticket: ETicket, listing_id: UUID) -> None:
             and event.reason == "modified"
         ):
             raise ListingVoid(because=ticket.names(event.originator_version))
-
-
-def _moving_with(work: Work, ticket: ETicket, sold: Collection[UUID]) -> set[UUID]:
-    """Return the members of a ticket's group that are sold with it, or have ended."""
-    group = {each for each in sold if work.ticket(each).group_id == ticket.group_id}
-    order = None if ticket.order_id is None else work.find(Order, ticket.order_id)
-    if ticket.terms.together and order is not None:
-        group |= {
-            each
-            for each in order.tickets
-            if each is not None and work.ticket(each).life != Life.OWNED
-        }
-    return group

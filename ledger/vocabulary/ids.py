@@ -26,6 +26,26 @@ def payment_id(purpose_id: UUID) -> UUID:
     return uuid5(_NAMESPACE, f"payment/{purpose_id}")
 
 
+def retry_id(order_id: UUID, number: int) -> UUID:
+    """Return what an order's payment is for after so many that failed."""
+    return uuid5(_NAMESPACE, f"order/{order_id}/retry/{number}") if number else order_id
+
+
+def line_ticket_id(order_id: UUID, line: int) -> UUID:
+    """Return the id of the ticket that is issued for one line of an order."""
+    return uuid5(_NAMESPACE, f"order/{order_id}/ticket/{line}")
+
+
+def order_entry_id(order_id: UUID, step: str) -> UUID:
+    """Return the id of an entry that one step of an order brings about."""
+    return uuid5(_NAMESPACE, f"order/{order_id}/entry/{step}")
+
+
+def refused_refund_id(refund_id: UUID) -> UUID:
+    """Return the id of the entry by which money that a card refused goes elsewhere."""
+    return uuid5(_NAMESPACE, f"refused-refund/{refund_id}")
+
+
 def sale_entry_id(sale_id: UUID, step: str) -> UUID:
     """Return the id of the entry that one step of a sale makes."""
     return uuid5(_NAMESPACE, f"sale/{sale_id}/{step}")
@@ -51,9 +71,27 @@ def promise_id(list_id: UUID, version: int) -> UUID:
     return uuid5(_NAMESPACE, f"promise/{list_id}/{version}")
 
 
+def contact_id(offer_id: UUID) -> UUID:
+    """Return the id under which the contact of a gift's recipient is sealed."""
+    return uuid5(_NAMESPACE, f"gift/{offer_id}/contact")
+
+
 def paper_id(serial: str) -> UUID:
     """Return the stream id of the sheet of paper with this serial."""
     return uuid5(_NAMESPACE, f"paper/{serial}")
+
+
+def receipt_id(shop_id: UUID, receipt: str) -> UUID:
+    """Return the stream id of a shop's receipt, whichever coupon it redeems."""
+    return uuid5(_NAMESPACE, f"receipt/{shop_id}/{receipt}")
+
+
+def fact_id(device_id: UUID, device_seq: int, digest: str = "") -> UUID:
+    """Return the id of what a machine did without the line.
+
+    `digest` tells apart what a machine says under a number that it has used before.
+    """
+    return uuid5(_NAMESPACE, f"fact/{device_id}/{device_seq}/{digest}")
 
 
 def case_id(kind: str, key: str) -> UUID:

@@ -107,6 +107,13 @@ MEANS = {
     "e-ticket.written-to-medium": "It stands in a card's slot; a first write moves"
     " the epoch, a refresh does not.",
     "entry.made": "Money moved; the postings sum to zero.",
+    "gift.accepted": "Titles moved; what is left is bound to this recipient.",
+    "gift.contact-erased": "The key of the contact was destroyed; the offer stands.",
+    "gift.declined": "The recipient does not want these.",
+    "gift.expired": "The time of these was over; commands knew before.",
+    "gift.offered": "Tickets are offered together, each on its terms.",
+    "gift.voided": "These were used or have ended, or cannot move without one that did.",
+    "gift.withdrawn": "The sender took these back, perhaps for another recipient.",
     "mandate.granted": "An issuer lets a seller with a shop of its own sell for him.",
     "mandate.renewed": "It is in force again, or at another commission.",
     "mandate.withdrawn": "The seller registers nothing more; what he sold stands.",

@@ -17,6 +17,7 @@ from eventsourcing.persistence import Mapper
 
 from ledger.aggregates.base import Recorded
 from ledger.aggregates.e_ticket import ETicket, HoldKind, Terms
+from ledger.aggregates.gift import Gift, TitleMoved
 from ledger.aggregates.medium import Change, Medium, SlotState
 from ledger.application import Cause
 from ledger.log.replay import transcoder
@@ -194,6 +195,29 @@ def a_card_that_was_lost_and_accused() -> list[Recorded]:
     return [card, other]
 
 
+def gifts() -> list[Recorded]:
+    """Five tickets given line by line, and one of each end."""
+    to_a_contact: Said = {
+        "to": None,
+        "claim_hash": "5f" * 32,
+        "contact_sealed": "c2VhbA",
+    }
+    offer: Said = {"sender_id": ALICE, "via": "centre", "mode": "per_line", "at": NOON}
+    ids = [UUID(int=0x1020 + n) for n in range(5)]
+    lines = [(ticket_id, "7a" * 16) for ticket_id in ids]
+    gift = Gift.offer(
+        offer_id=UUID(int=0x1030), lines=lines, until=SOON, **offer, **to_a_contact
+    )
+    first = TitleMoved(ids[0], "7a" * 16, epoch=3, title_version=4, exposed_until=SOON)
+    gift.accept(moved=[first], by=BOB, at=NOON)
+    gift.decline(ticket_ids=ids[1:2], at=NOON)
+    gift.withdraw(ticket_ids=ids[2:3], replaced_by=UUID(int=0x1031), at=NOON)
+    gift.void(ticket_ids=ids[3:4], at=NOON)
+    gift.expire(ticket_ids=ids[4:], at=SOON)
+    gift.erase_contact(at=SOON)
+    return [gift]
+
+
 STORIES: Sequence[Callable[[], list[Recorded]]] = (
     a_gift_in_a_dispute,
     a_resale_and_its_end,
@@ -203,6 +227,7 @@ STORIES: Sequence[Callable[[], list[Recorded]]] = (
     an_exchange,
     other_ends,
     a_card_that_was_lost_and_accused,
+    gifts,
 )
 
 

@@ -240,6 +240,20 @@ class Gifts(Core):
                 replace(aggregate.offer, until=self.until, suspended_at=None)
             )
 
+    def suspend_gift(self, *, offer_id: UUID, case_id: UUID, at: datetime) -> None:
+        """Stop the clock of this offer: a hold is on a ticket given together with it.
+
+        Nothing happens if it stands still already, or is not offered so any more.
+        """
+        if self.offer is not None and self.offer.offer_id == offer_id:
+            self._suspend_offer(case_id, at)
+
+    def resume_gift(self, *, offer_id: UUID, at: datetime) -> None:
+        """Let the clock of this offer run on, unless a hold is on this ticket."""
+        held = any(HoldEffect.NO_TITLE in hold.effects for hold in self.holds)
+        if not held and self.offer is not None and self.offer.offer_id == offer_id:
+            self._resume_offer(at)
+
     def _set_offer(self, offer: GiftOffer) -> None:
         self.offer = offer
         if self.lock.kind == LockKind.GIFT:
