@@ -25,6 +25,7 @@ from ledger.aggregates.e_ticket import ETicket, Life
 from ledger.aggregates.offering import Offering
 from ledger.aggregates.order import Order, OrderState, Paid, PaymentInFlight
 from ledger.aggregates.payment import Payment, PaymentState
+from ledger.aggregates.sale import Sale
 from ledger.application import Cause, Ledger, Work, attempt
 from ledger.errors import Conflict, Malformed, Unknown
 from ledger.ports import PaymentNews, PaymentProvider, PersonalData, StockDesk
@@ -34,6 +35,7 @@ from ledger.usecases import (
     chargebacks,
     payments,
     points,
+    sale_payments,
     stock,
     tenders,
 )
@@ -192,7 +194,7 @@ def hear(
     at: datetime,
     cause: Cause,
 ) -> int:
-    """Take in what a provider says of itself, and let orders follow.
+    """Take in what a provider says of itself, and let orders and resales follow.
 
     Said twice, or in another order, it has its effect once. A dispute at the bank
     freezes the tickets that were paid with it.
@@ -206,7 +208,7 @@ def hear(
                 continue  # Not ours: nothing can follow.
             disputed = payments.take_in(payment, each, at=at)
             order = work.find(Order, payment.purpose_id)
-            if order is None:  # A resale's: it follows in its own time.
+            if order is None:  # A resale's: it goes on below.
                 if disputed:
                     chargebacks.of_resale(
                         work,
@@ -231,6 +233,11 @@ def hear(
                 ledger, desk, provider, order_id=order.id, at=at, cause=cause
             )
             position = max(position, done.position)
+        elif payment is not None and ledger.find(Sale, payment.purpose_id) is not None:
+            sold = sale_payments.advance(
+                ledger, provider, sale_id=payment.purpose_id, at=at, cause=cause
+            )
+            position = max(position, sold.position)
     return position
 
 

@@ -9,15 +9,17 @@ from threading import Barrier
 import pytest
 
 from ledger.adapters.sandbox_payments import SandboxPayments
-from ledger.aggregates.e_ticket import LockKind
+from ledger.aggregates.e_ticket import HoldKind, LockKind
 from ledger.aggregates.payment import Payment, PaymentState
 from ledger.aggregates.sale import SaleState
 from ledger.application import attempt
 from ledger.bootstrap import Installation
 from ledger.errors import Refusal
-from ledger.usecases import payouts, sale_payments
+from ledger.ports import NewsKind, PaymentNews
+from ledger.usecases import checkout, payouts, sale_payments
 from ledger.usecases.tenders import Tender
 from ledger.vocabulary.ids import payment_id
+from ledger.vocabulary.money import Money
 from tests.domain.examples import ALICE, BOB, CAROL, DISPENSER, HOUR, NOON, UID
 from tests.usecases.market import CAUSE, Market, fresh
 
@@ -198,3 +200,46 @@ def test_a_purchase_given_up_while_its_card_is_authorised_ends_one_way(market):
             (SaleState.PAID_OUT, PaymentState.CAPTURED, CAROL),
             (SaleState.ABORTED, PaymentState.CANCELLED, ALICE),
         )
+
+
+def test_a_callback_alone_carries_a_sale_on_however_often_it_comes(
+    installation, market
+):
+    [ticket_id] = market.issue()
+    market.list_ticket(ticket_id)
+    sale_id, provider = fresh(), SandboxPayments(secret=b"s" * 32)
+    sale_payments.begin(
+        market.ledger,
+        provider,
+        market.personal,
+        wanted=market.wanted([ticket_id]),
+        sale_id=sale_id,
+        by=CAROL,
+        offered=[Tender("card", 4_000, instrument="tok-away-authorise")],
+        at=NOON,
+        cause=CAUSE,
+    )
+    asked = payment_id(sale_id)
+    news = [PaymentNews(asked, NewsKind.AUTHORISED, "sandbox")]
+    provider.authorise(
+        payment_id=asked, amount=Money(4_000, "EUR"), instrument="tok-ok"
+    )
+
+    def hear() -> None:
+        checkout.hear(
+            market.ledger,
+            installation.desk,
+            provider,
+            news=news,
+            at=NOON,
+            cause=CAUSE,
+        )
+
+    assert set(at_once(*[hear] * 3)) <= {"done", "overtaken"}
+    hear()
+    assert market.sale(sale_id).state == SaleState.PAID_OUT
+    assert (market.owner(ticket_id), market.purse(ALICE)) == (CAROL, 13_160)
+    news = [PaymentNews(asked, NewsKind.DISPUTE_OPENED, about="d1", amount_minor=4_000)]
+    hear()
+    [hold] = market.ledger.ticket(ticket_id).holds
+    assert hold.kind == HoldKind.CHARGEBACK
