@@ -29,11 +29,10 @@ from eventsourcing.postgres import PostgresDatastore
 from eventsourcing.utils import retry
 from psycopg.rows import DictRow
 
+from ledger.log.recorder import ATTEMPTS_MAX, WAIT_S
+
 # The longest tail that is replayed beside a snapshot, when nobody else comes along.
 EVENTS_BETWEEN = 16
-
-# As patient with a server that restarts as the library's own recorder is.
-ATTEMPTS_MAX, WAIT_S = 10, 0.2
 
 _log = logging.getLogger(__name__)
 

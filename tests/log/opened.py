@@ -8,6 +8,7 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 from ledger.adapters.migrator import migrate
+from ledger.adapters.stock_desk import PostgresStockDesk
 from ledger.application import Ledger
 from ledger.bootstrap import Installation
 from ledger.log.cipher import SubjectCipher
@@ -39,7 +40,8 @@ def again(database: Database) -> Iterator[Ledger]:
 def town(ledger: Ledger, **offering: Any) -> Town:
     """Found the town of the use cases' tests in this log."""
     personal = SubjectCipher(ledger.recorder.datastore, key_encryption=bytes(32))
-    its = SimpleNamespace(ledger=ledger, personal=personal)
+    desk = PostgresStockDesk(ledger.recorder.datastore)
+    its = SimpleNamespace(ledger=ledger, personal=personal, desk=desk)
     return Town(cast("Installation", its), **offering)
 
 

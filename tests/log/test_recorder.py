@@ -20,7 +20,7 @@ from psycopg.conninfo import conninfo_to_dict
 from ledger.aggregates.paper import Paper
 from ledger.application import Cause, Ledger
 from ledger.errors import Overtaken
-from ledger.log.recorder import environment
+from ledger.log.recorder import PIPELINED_MAX_BYTES, environment
 from tests.databases import Database
 from tests.domain.examples import NOON
 from tests.log.opened import again, short_story
@@ -188,3 +188,40 @@ def test_the_recorder_is_found_by_its_module_alone(database, ledger):
     assert type(ledger.factory).__name__ == "LedgerFactory"
     assert isinstance(ledger, Ledger)
     assert type(ledger.recorder).__name__ == "LedgerRecorder"
+
+
+def long_append(first: int) -> list[Paper]:
+    """More than fits a pipeline, and than a socket takes without being read."""
+    papers = [paper(first + number) for number in range(2_000)]
+    stored = sum(len(str(vars(each))) for each in papers)
+    assert stored > 20 * PIPELINED_MAX_BYTES
+    return papers
+
+
+def test_a_long_append_has_positions_in_the_order_of_its_events(ledger):
+    ledger.record(paper(1), cause=CAUSE)
+    assert ledger.record(*long_append(10), cause=CAUSE) == 2_001
+    assert ledger.record(paper(2), cause=CAUSE) == 2_002
+    found = ledger.recorder.select_notifications(2, 2_000)
+    assert [each.originator_id for each in found[:3]] == [
+        paper_id(10),
+        paper_id(11),
+        paper_id(12),
+    ]
+    assert ledger.paper(paper_id(2_009)).serial == "T-002009"
+
+
+def test_a_long_append_that_was_overtaken_leaves_nothing(ledger):
+    ledger.record(paper(500), cause=CAUSE)
+    with pytest.raises(Overtaken):
+        ledger.record(*long_append(1), cause=CAUSE)
+    assert ledger.position() == 1
+
+
+def test_long_appends_wait_for_each_other(ledger):
+    starts = range(10, 50_010, 10_000)
+    with ThreadPoolExecutor(len(starts)) as pool:
+        ends = list(
+            pool.map(lambda n: ledger.record(*long_append(n), cause=CAUSE), starts)
+        )
+    assert sorted(ends) == [2_000 * n for n in range(1, len(starts) + 1)]
