@@ -25,6 +25,7 @@ from ledger.usecases import (
     allowances,
     cases,
     compensating,
+    gift_lines,
     refunds,
     settlement,
     stock_search,
@@ -108,6 +109,8 @@ def carry_out(
             _refund(work, decided, step, entry_id=entry_id, at=at)
         else:
             _change(work, decided, step, at=at)
+    touched = [step.ticket_id for step in made.steps if step.ticket_id is not None]
+    gift_lines.go_on(work, dict.fromkeys(touched), at=at)
 
 
 def _planned(work: Work, case: Case) -> Plan:
