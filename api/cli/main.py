@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from api.cli import audit, installation, log, projections, server, tokens
+from api.cli import audit, installation, log, projections, server, tickets, tokens
 from api.cli.serve import ServeError
 from ledger.adapters.embedded_postgres import EmbeddedPostgresError
 from ledger.adapters.migration_files import MigrationError
@@ -43,6 +43,7 @@ for command in (
     server.openapi,
     tokens.token,
     projections.projections,
+    tickets.tickets,
     audit.audit,
     log.log,
 ):

@@ -2,12 +2,19 @@
 
 import json
 import sys
-from uuid import uuid4
+from datetime import timedelta
+from uuid import UUID, uuid4
 
 import pytest
 
 from api.cli import main
+from ledger.aggregates.e_ticket import Terms
+from ledger.application import Cause
+from ledger.usecases import catalogue
+from ledger.vocabulary.ids import imported_ticket_id
+from ledger.vocabulary.money import Money
 from tests.api.callers import Callers
+from tests.domain.examples import ISSUER, NOON
 
 
 @pytest.fixture
@@ -138,3 +145,101 @@ def test_a_database_that_is_not_there_is_said_in_a_sentence(ledgerctl, monkeypat
     assert (code, out) == (1, "")
     assert said.startswith("The database cannot be reached")
     assert len(said.splitlines()) == 1
+
+
+FOR_SALE = {
+    "issuer_id": ISSUER,
+    "title": "Cup final",
+    "kind": "admission",
+    "price": Money(2_000, "EUR"),
+    "places": [f"A{n}" for n in range(1, 11)],
+    "purchase_limit": 1,
+    "uses_limit": 1,
+    "question": None,
+    "terms": Terms(),
+}
+
+
+@pytest.fixture
+def offering_id(installation):
+    """Ten places, as long as the clock that the command line reads may go."""
+    its, begin = uuid4(), NOON - timedelta(days=1)
+    end = NOON + timedelta(days=10_000)
+    times = {"sale_from": begin, "sale_until": end}
+    times |= {"valid_from": begin, "valid_until": end}
+    cause = Cause(actor="test")
+    said = {**FOR_SALE, **times, "offering_id": its}
+    catalogue.open_offering(installation.ledger, **said, at=NOON, cause=cause)
+    return its
+
+
+def test_tickets_are_imported_from_a_file_and_again_nothing_happens(
+    ledgerctl, installation, offering_id, tmp_path
+):
+    file = tmp_path / "final.csv"
+    file.write_text("reference,name,place,price_minor\nR-1,Zoë,A7,1500\nR-2,Ben,,\n")
+    words = ("tickets", "import", file, "--offering", offering_id, "--json")
+    code, out, told = ledgerctl(*words)
+    assert code == 0
+    done = json.loads(out)
+    assert (done["count"], done["issued_now"]) == (2, 2)
+    assert told.splitlines() == [
+        "places held, issued 0 of 2",
+        "places held, issued 2 of 2",
+    ]
+    batch_id = UUID(done["batch_id"])
+    first, second = (
+        installation.ledger.ticket(imported_ticket_id(batch_id, reference))
+        for reference in ("R-1", "R-2")
+    )
+    assert (first.right, first.price_minor) == ("A7", 1_500)
+    assert (second.right, second.price_minor) == ("A1", 2_000)
+    again = json.loads(ledgerctl(*words)[1])
+    assert (again["issued_now"], again["position"]) == (0, done["position"])
+
+
+def test_bad_lines_are_told_and_nothing_is_issued(
+    ledgerctl, installation, offering_id, tmp_path
+):
+    file = tmp_path / "final.csv"
+    file.write_text(
+        "reference,owner_id,name,place,price_minor\n"
+        "R-1,,Zoë,A7,1500\n"
+        "R-1,,Ben,A8,\n"
+        "R-3,nobody,,A9,\n"
+        "R-4,,Ben,B1,\n"
+        "R-5,,Ben,A7,twelve\n"
+        "R-6,,Ben,A6,,,,\n"
+    )
+    before = installation.ledger.position()
+    code, out, told = ledgerctl("tickets", "import", file, "--offering", offering_id)
+    assert (code, out) == (1, "")
+    assert told.splitlines() == [
+        "line 3: R-1 stands there twice",
+        "line 4: nobody is no id of a party",
+        "line 5: there is no place B1",
+        "line 6: twelve is no price in minor units",
+        "line 7: it has more fields than the first line",
+        "5 lines cannot be issued, so nothing was.",
+    ]
+    assert installation.ledger.position() == before
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"who,what\n1,2\n", "its first line names columns out of reference"),
+        (b"", "its first line names columns out of reference"),
+        (b"reference,name\nR-1,\xff\xfe\n", "utf-8"),
+        (b'reference,name\nR-1,"Zo\n', "unexpected end of data"),
+    ],
+)
+def test_a_file_that_is_no_table_is_refused_in_a_sentence(
+    ledgerctl, offering_id, tmp_path, content, says
+):
+    file = tmp_path / "final.csv"
+    file.write_bytes(content)
+    code, out, told = ledgerctl("tickets", "import", file, "--offering", offering_id)
+    assert (code, out) == (1, "")
+    assert told.startswith("final.csv is no table of tickets: ")
+    assert says in told

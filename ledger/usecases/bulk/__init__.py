@@ -2,7 +2,7 @@
 
 from ledger.usecases.bulk.issuing import Imported, Progress, issue
 from ledger.usecases.bulk.places import NotEnough
-from ledger.usecases.bulk.rows import BadRow, BadRows, Row, digest
+from ledger.usecases.bulk.rows import BadRow, BadRows, Row, digest, wrong
 
 __all__ = [
     "BadRow",
@@ -13,4 +13,5 @@ __all__ = [
     "Row",
     "digest",
     "issue",
+    "wrong",
 ]
