@@ -5,6 +5,7 @@ Planted and caught: a withdrawn mandate that still counts; a sale cancelled twic
 
 from __future__ import annotations
 
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -23,7 +24,7 @@ SELLER, OTHER = UUID(int=31), UUID(int=32)
 
 
 def a_mandate(**given):
-    said = {
+    said: dict[str, Any] = {
         "mandate_id": mandate_id(ISSUER, SELLER),
         "issuer_id": ISSUER,
         "seller_id": SELLER,
@@ -33,7 +34,7 @@ def a_mandate(**given):
 
 
 def a_sale(**given):
-    said = {
+    said: dict[str, Any] = {
         "sale_id": elsewhere_id(SELLER, "S-1"),
         "seller_id": SELLER,
         "reference": "S-1",

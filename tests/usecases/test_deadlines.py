@@ -10,15 +10,18 @@ terminal when its validity is over; an end that is recorded before it has come.
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Never
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
+from ledger.adapters.sandbox_payments import SandboxPayments
 from ledger.aggregates.e_ticket import Life, LockKind, Terms
 from ledger.aggregates.e_ticket import refusals as no
 from ledger.aggregates.e_ticket.states import HoldKind
 from ledger.aggregates.order import OrderState
 from ledger.errors import Refusal
+from ledger.ports import ProviderUnreachable
 from ledger.usecases import (
     accounts,
     checkout,
@@ -32,7 +35,7 @@ from ledger.usecases import (
 )
 from ledger.vocabulary.money import Money
 from tests.domain.examples import ALICE, BOB, CAROL, HOUR, ISSUER, NOON, TILL
-from tests.usecases.checkouts import Till, card
+from tests.usecases.checkouts import Till, card, points
 from tests.usecases.town import CAUSE, fresh
 
 A_MOMENT = timedelta(microseconds=1)
@@ -183,8 +186,7 @@ def points_that_expire(installation):
 
     def pay(at):
         order = town.reserve(BOB, at=at - A_MOMENT)
-        points = checkout.Tender("points", 1_500, points=1_500)
-        town.begin(order.order_id, points, by=BOB, at=at)
+        town.begin(order.order_id, points(1_500), by=BOB, at=at)
 
     return town, NOON + HOUR, pay
 
@@ -401,7 +403,8 @@ def test_a_payment_in_flight_keeps_the_places_and_after_its_fence_it_is_in_doubt
 ):
     town = a_town(installation, places=["A1"])
     order = town.reserve()
-    town.begin(order.order_id, card(4_000, "tok-away-authorise"))
+    town.provider = Silent(secret=b"s" * 32)
+    town.begin(order.order_id, card(4_000))
     fence = NOON + timedelta(seconds=checkout.FENCE_S)
     assert order.held_until < fence
     for at in (order.held_until, fence):
@@ -486,6 +489,15 @@ def test_what_is_due_ends_but_what_a_case_holds_and_what_runs_on(installation):
 
 
 # Below.
+
+
+class Silent(SandboxPayments):
+    """A provider that nobody can reach."""
+
+    def authorise(self, **_: object) -> Never:
+        raise ProviderUnreachable
+
+    look_up = authorise
 
 
 def quote(town, ticket_id, *, at=NOON):

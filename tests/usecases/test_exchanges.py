@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -41,7 +42,7 @@ from tests.domain.examples import ALICE, BOB, CAROL, HOUR, ISSUER, NOON
 from tests.usecases.town import CAUSE, Town, fresh
 
 FLEXIBLE = Terms(exchangeable=True, refundable=True, on_medium="exposure")
-BLOCKS = {
+BLOCKS: dict[str, Any] = {
     "currency": "EUR",
     "categories": [
         Category("stalls", 5_000, 500),

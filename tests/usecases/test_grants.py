@@ -120,6 +120,7 @@ def test_a_question_to_the_holder_is_answered_for_each_ticket(installation):
         give(town, count=2, answers=["AB1 2CD"])
     given = give(town, answers=["AB1 2CD"])
     sealed = town.ledger.ticket(given.ticket_ids[0]).check_sealed
+    assert sealed is not None
     assert town.personal.open(BOB, sealed) == "AB1 2CD"
 
 

@@ -15,6 +15,7 @@ from ledger.aggregates.e_ticket import refusals as no
 from ledger.application import attempt
 from ledger.errors import Refusal
 from ledger.usecases import audit, modification
+from ledger.usecases.settlement import ListingVoid
 from tests.domain.examples import ALICE, BOB, CAROL, HOUR, ISSUER, NOON
 from tests.usecases.town import CAUSE, Town, fresh
 
@@ -162,8 +163,9 @@ def test_a_listing_falls_when_the_issuer_changes_the_ticket(installation):
     ticket_id = town.buy()
     listing = town.list_ticket(ticket_id)
     change(town, ticket_id)
-    with pytest.raises(no.OfferUnknown):
+    with pytest.raises(ListingVoid) as refused:
         town.buy_listed(ticket_id, listing, by=CAROL)
+    assert refused.value.because == (f"{ticket_id}/3",)
     assert town.ledger.ticket(ticket_id).lock.kind == LockKind.NONE
 
 

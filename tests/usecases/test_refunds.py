@@ -24,6 +24,7 @@ from ledger.errors import Refusal
 from ledger.usecases import accounts, checkout, grants, refunds, stock
 from ledger.usecases.tenders import Tender
 from ledger.vocabulary.ids import account_id, allowance_id
+from ledger.vocabulary.money import Money
 from tests.domain.examples import ALICE, BOB, CAROL, HOUR, ISSUER, NOON, a_ticket
 from tests.usecases.town import CAUSE, Town, fresh
 
@@ -77,8 +78,8 @@ def with_points(town, party_id=ALICE):
     work = town.ledger.work()
     ref = accounts.points_ref(party_id, ISSUER)
     legs = [
-        accounts.Leg(ref, accounts.Money(POINTS, "PTS")),
-        accounts.Leg(accounts.points_issued_of(ISSUER), accounts.Money(-POINTS, "PTS")),
+        accounts.Leg(ref, Money(POINTS, "PTS")),
+        accounts.Leg(accounts.points_issued_of(ISSUER), Money(-POINTS, "PTS")),
     ]
     accounts.move(
         work, entry_id=fresh(), legs=legs, reason="gift", reference="x", at=NOON
@@ -149,7 +150,7 @@ def test_by_policy_the_purchaser_gets_his_percentage_and_the_place_is_free(
     ticket_id = town.buy()
     asked = refunds.quote(town.ledger, ticket_id=ticket_id, by=ALICE, at=NOON)
     done = refund(town, ticket_id)
-    assert asked == done.total == accounts.Money(3_400, "EUR")
+    assert asked == done.total == Money(3_400, "EUR")
     assert town.ledger.ticket(ticket_id).life == Life.REFUNDED
     assert town.balance(ALICE) == 10_000 - 4_000 + 3_400
     assert free_places(town) == 3
