@@ -1,7 +1,7 @@
 """Every benchmark by its name. Names outlive what is behind them: they are compared
 over the years."""
 
-from tests.benchmarks import appends, doors, replays, taps
+from tests.benchmarks import appends, bulk, doors, replays, taps
 from tests.benchmarks.frame import Benchmark
 
 BENCHMARKS = (
@@ -13,6 +13,7 @@ BENCHMARKS = (
     Benchmark("dispense_vs_bare", doors.dispense),
     Benchmark("replay_events_per_minute_per_core", replays.replay),
     Benchmark("load_1000_vs_10_events", replays.load),
+    Benchmark("bulk_issue_vs_copy", bulk.issue),
     Benchmark("tap_exchanges", taps.exchanges),
     Benchmark("tap_bytes", taps.total_bytes),
     Benchmark("tap_ms_106", taps.ms_at_106),
