@@ -114,6 +114,13 @@ class Cards:
         card.seq = write.seq
         card.counter += 1
         self._committed.add((card.uid, card.counter, write.stamp))
+        return self._proof(write, card.counter)
+
+    def forged(self, write) -> Proof:
+        """Make up the proof of a write that the card has never seen."""
+        return self._proof(write, self.by_uid[write.uid].counter + 1)
+
+    def _proof(self, write, counter) -> Proof:
         written = CardOperation(
             cmd=WRITE_DATA,
             file=STAMP_FILE,
@@ -123,7 +130,7 @@ class Cards:
         )
         return Proof(
             committed=True,
-            transaction_counter=card.counter,
+            transaction_counter=counter,
             transaction_mac=bytes(8),
             operations=(written,),
         )

@@ -22,7 +22,8 @@ from ledger.usecases import accounts, stock
 PLACED = (Life.OWNED, Life.DISPENSED, Life.SPENT, Life.EXPIRED)
 
 
-def check(ledger, owners, at):
+def check(world):
+    ledger, owners, at = world.ledger, world.owners, world.at
     tickets = ledger.all_of(ETicket)
     titles(tickets, owners)
     locks(ledger, tickets)
@@ -32,6 +33,7 @@ def check(ledger, owners, at):
     limits(ledger, tickets)
     holds(ledger, tickets)
     uses(tickets)
+    cards(ledger, world.cards.by_uid)
 
 
 def titles(tickets, owners):
@@ -106,7 +108,11 @@ def places(ledger, tickets, at):
             ticket.offering_id == offering.id and ticket.life in PLACED
             for ticket in tickets
         )
-        assert placed <= counted.sold <= counted.capacity
+        revoked = sum(  # By a decision the place may stay taken.
+            ticket.offering_id == offering.id and ticket.life == Life.REVOKED
+            for ticket in tickets
+        )
+        assert placed <= counted.sold <= placed + revoked
 
 
 def limits(ledger, tickets):
@@ -130,6 +136,20 @@ def holds(ledger, tickets):
             assert case.state not in ("CLOSED", "WITHDRAWN", "MERGED")
         if ticket.offer is not None and ticket.offer.suspended_at is None:
             assert all("no_title" not in hold.effects for hold in ticket.holds)
+
+    for case in ledger.all_of(Case):
+        if case.state not in ("CLOSED", "WITHDRAWN", "MERGED"):
+            for ticket_id in case.ticket_ids:
+                held = ledger.latest[ticket_id].holds
+                assert case.id in {hold.case_id for hold in held}
+
+
+def cards(ledger, by_uid):
+    """M2: the ledger believes of a card what the card has committed, or less."""
+    for card in by_uid.values():
+        medium = ledger.medium(card.uid)
+        waits = 0 if medium.pending is None else 1
+        assert medium.seq <= card.seq <= medium.seq + waits
 
 
 def uses(tickets):

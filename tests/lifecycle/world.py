@@ -173,10 +173,37 @@ class World:
     def _locked(self, kind):
         return [each for each in self.tickets() if each.lock.kind == kind]
 
+    def likely(self, by):
+        """Return the moves that lead somewhere from here, the more promising twice."""
+        moves = ["reserve", "passes", "complain"]
+        kinds = {ticket.lock.kind for ticket in self.tickets()}
+        if self._offered():
+            moves += ["accept", "accept", "end_offer"]
+        if LockKind.LISTING in kinds:
+            moves += ["buy", "buy", "unlist"]
+        if LockKind.SETTLEMENT in kinds:
+            moves += ["advance_sale"]
+        if self.writes:
+            moves += ["forge", "settle", "settle"]
+        if LockKind.EXCHANGE in kinds:
+            moves += ["confirm_exchange"]
+        if any(isinstance(job, tuple) for job in self.jobs.values()):
+            moves += ["print", "print", "print"]
+        if self._live_cases():
+            moves += ["judge"] * 4
+        if any(ticket.lock.kind == LockKind.NONE for ticket in self.tickets()):
+            moves += ["offer", "list", "load", "exchange"]
+        for kind, use in (("admission", "dispense"), ("coupon", "redeem")):
+            if self._usable(by, kind, 0)[1] is not None:
+                moves += [use] * 3
+        if any(sale.state == "TITLE_MOVED" for sale in self.ledger.all_of(Sale)):
+            moves += ["pay_out"]
+        return moves
+
     # Time.
 
     def passes(self, n, by, more):
-        self.at += timedelta(seconds=[1, 95, 700, 3_700][n % 4])
+        self.at += timedelta(seconds=[1, 10, 95, 700, 3_700][n % 5])
 
     # Buying.
 
@@ -485,6 +512,20 @@ class World:
             by=by,
         )
 
+    def forge(self, n, by, more):
+        """Say of a write that the card committed it, which it did not."""
+        card = self._card_of(by)
+        write = self.writes.get(card.uid)
+        if write is not None:
+            self._do(
+                media.settle_write,
+                self.cards,
+                uid=card.uid,
+                write_id=write.write_id,
+                proof=self.cards.forged(write),
+                by=by,
+            )
+
     def _card_of(self, by):
         return next(c for c in self.cards.by_uid.values() if c.holder_id == by)
 
@@ -520,7 +561,9 @@ class World:
         del self.jobs[job]
         serial = f"T-{job.int:06}"
         common = {"ticket_id": ticket_id, "job_id": job, "device_id": DISPENSER}
-        if more % 5 == 0:
+        pending = self.ledger.medium(uid).pending
+        gone = pending is None or pending.write_id != write.write_id
+        if more % 5 == 0 or gone:  # The card was taken away, and used elsewhere.
             self._do(dispensing.abort, **common, reason="jam")
             return
         self._do(
@@ -662,7 +705,7 @@ class World:
     # What else is about.
 
     def cancel(self, n, by, more):
-        if more % 30 == 0:
+        if more % 70 == 0:
             self._do(
                 catalogue.cancel_offering,
                 offering_id=SHOW,
@@ -696,5 +739,7 @@ def tenders_of(price, more, token):
 MOVES = [
     name
     for name, value in vars(World).items()
-    if callable(value) and not name.startswith("_") and name not in ("fresh", "tickets")
+    if callable(value)
+    and not name.startswith("_")
+    and name not in ("fresh", "tickets", "likely")
 ]
