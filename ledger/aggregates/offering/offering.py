@@ -14,125 +14,37 @@ An offering of version 1 kept its places in its own stream. What was taken then 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any, Self
 from uuid import UUID
 
 from ledger.aggregates.base import FirstEvent, Recorded, is_over
 from ledger.aggregates.e_ticket import Terms
-from ledger.aggregates.e_ticket.content import check_right
 from ledger.aggregates.e_ticket.states import UsesUnit
-from ledger.errors import Conflict, Denied, Malformed
+from ledger.aggregates.offering.checks import (
+    REASON_MAX,
+    TITLE_MAX,
+    Category,
+    check_blocks,
+    check_categories,
+    check_points,
+)
+from ledger.aggregates.offering.layout import PART_MAX, Block, Laid, Part, stored
+from ledger.aggregates.offering.refusals import (
+    BadOffering,
+    CategoryUnknown,
+    NotOnSale,
+    NotTheIssuer,
+    OfferingCancelled,
+    OfferingOver,
+    PlaceUnknown,
+)
 from ledger.vocabulary.codes import Question
 from ledger.vocabulary.medium_record import USES_MAX
 from ledger.vocabulary.money import Money
 from ledger.vocabulary.sealed_ticket import Kind
-
-PLACES_MAX = 100_000
-PARTS_AIMED_AT = 128
-PART_MIN, PART_MAX = 10, 100
-CATEGORIES_MAX = 50
-TITLE_MAX = 120
-CATEGORY_MAX = 40
-REASON_MAX = 200
-POINTS_PER_100_MAX = 10_000
-
-
-class PlaceUnknown(Malformed):
-    code = "unknown"
-    says = "The offering has no place {place}."
-
-
-class CategoryUnknown(Malformed):
-    code = "unknown"
-    says = "The offering has no price category {category}; it has {categories}."
-
-
-class NotOnSale(Conflict):
-    code = "expired"
-    says = "The offering is on sale from {sale_from} until {sale_until}."
-
-
-class OfferingOver(Conflict):
-    code = "no_longer_valid"
-    says = "What is offered was valid until {valid_until}."
-
-
-class OfferingCancelled(Conflict):
-    code = "revoked"
-    says = "The offering was cancelled: {reason}."
-
-
-class NotTheIssuer(Denied):
-    code = "not_owner"
-    says = "Only the issuer of an offering may change it."
-
-
-class BadOffering(Malformed):
-    code = "malformed"
-    says = "{says}"
-
-
-@dataclass(frozen=True, slots=True)
-class Category:
-    """A kind of place and its price; `name` is None where there is one price."""
-
-    name: str | None
-    price_minor: int
-    fees_minor: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Block:
-    """Places that are opened together, all of one category.
-
-    Either named ones, in the order in which they stand beside each other, or `count`
-    free ones, which are numbered on from those that the category has.
-    """
-
-    category: str | None
-    names: tuple[str, ...] = ()
-    count: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """What one allotment begins with."""
-
-    number: int
-    category: str | None
-    places: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class _Laid:
-    """A block in the layout: its first part's number, its first free place's number."""
-
-    block: Block
-    part_size: int
-    number: int
-    first: int
-
-    @property
-    def parts(self) -> int:
-        return -(-self.block.count // self.part_size)
-
-    def places(self, part: int) -> tuple[str, ...]:
-        begin = part * self.part_size
-        end = min(begin + self.part_size, self.block.count)
-        if self.block.names:
-            return self.block.names[begin:end]
-        return tuple(str(self.first + index) for index in range(begin, end))
-
-    def index_of(self, place: str) -> int | None:
-        if self.block.names:
-            return self.block.names.index(place) if place in self.block.names else None
-        if not (place.isascii() and place.isdigit() and place == str(int(place))):
-            return None
-        index = int(place) - self.first
-        return index if 0 <= index < self.block.count else None
 
 
 class Offering(Recorded):
@@ -188,10 +100,10 @@ class Offering(Recorded):
             raise BadOffering(says="An admission has one use.")
         if question is not None and question not in set(Question):
             raise BadOffering(says="There is no such question to a holder.")
-        _check_points(earn_points_per_100, point_value_minor, max_points_percent)
+        check_points(earn_points_per_100, point_value_minor, max_points_percent)
         Money(0, currency)
-        _check_categories(categories)
-        _check_blocks(blocks, {each.name for each in categories}, ())
+        check_categories(categories)
+        check_blocks(blocks, {each.name for each in categories}, ())
         return cls._create(
             cls.Opened,
             id=offering_id,
@@ -201,7 +113,7 @@ class Offering(Recorded):
             kind=kind,
             currency=currency,
             categories=[asdict(each) for each in categories],
-            blocks=_stored(blocks),
+            blocks=stored(blocks),
             sale_from=sale_from,
             sale_until=sale_until,
             presale_from=presale_from,
@@ -286,7 +198,7 @@ class Offering(Recorded):
         self.kind: Kind = kind
         self.currency = currency
         self.categories = {each["name"]: Category(**each) for each in categories}
-        self.layout: list[_Laid] = []
+        self.layout: list[Laid] = []
         self.sale_from = sale_from
         self.sale_until = sale_until
         self.presale_from = presale_from
@@ -332,8 +244,8 @@ class Offering(Recorded):
     def extend(self, *, by: UUID, blocks: Sequence[Block], at: datetime) -> None:
         """Open more places, in new parts."""
         self._require_open(by)
-        _check_blocks(blocks, set(self.categories), self._blocks())
-        self.trigger_event(self.Extended, timestamp=at, blocks=_stored(blocks))
+        check_blocks(blocks, set(self.categories), self._blocks())
+        self.trigger_event(self.Extended, timestamp=at, blocks=stored(blocks))
 
     class Extended(Event):
         TOPIC = "offering.extended"
@@ -354,7 +266,7 @@ class Offering(Recorded):
         """Change a price for what is reserved from now on."""
         self._require_open(by)
         self.category(category)
-        _check_categories([Category(category, price_minor, fees_minor)])
+        check_categories([Category(category, price_minor, fees_minor)])
         self.trigger_event(
             self.Repriced,
             timestamp=at,
@@ -452,14 +364,14 @@ class Offering(Recorded):
                 yield laid.number + part, laid.block.category, size
 
     def _lay(self, blocks: Sequence[Mapping[str, Any]]) -> None:
-        for stored in blocks:
-            block = Block(stored["category"], tuple(stored["names"]), stored["count"])
+        for each in blocks:
+            block = Block(each["category"], tuple(each["names"]), each["count"])
             first = 1 + sum(
                 laid.block.count
                 for laid in self.layout
                 if laid.block.category == block.category and not laid.block.names
             )
-            laid = _Laid(block, stored["part_size"], self.parts + 1, first)
+            laid = Laid(block, each["part_size"], self.parts + 1, first)
             self.layout.append(laid)
 
     def _blocks(self) -> list[Block]:
@@ -493,62 +405,3 @@ class Offering(Recorded):
 
         def apply(self, aggregate: Offering) -> None:
             aggregate.taken_before[self.place] = self.order_id
-
-
-def _check_points(earned: int, value_minor: int, percent: int) -> None:
-    if not 0 <= earned <= POINTS_PER_100_MAX:
-        raise BadOffering(says=f"100 minor units earn 0 to {POINTS_PER_100_MAX}.")
-    if value_minor < 1 or not 0 <= percent <= 100:
-        raise BadOffering(says="A point pays at least 1, points pay 0 to 100 per cent.")
-
-
-def _check_categories(categories: Sequence[Category]) -> None:
-    names = [each.name for each in categories]
-    if not 0 < len(names) <= CATEGORIES_MAX or len(set(names)) != len(names):
-        raise BadOffering(says=f"1 to {CATEGORIES_MAX} categories, each named once.")
-    if None in names and len(names) > 1:
-        raise BadOffering(says="Where there are several categories, each has a name.")
-    for name in names:
-        if name is not None and not 0 < len(name) <= CATEGORY_MAX:
-            raise BadOffering(says=f"A category has 1 to {CATEGORY_MAX} characters.")
-    if min(min(each.price_minor, each.fees_minor) for each in categories) < 0:
-        raise BadOffering(says="A price is not negative, nor are fees.")
-
-
-def _check_blocks(
-    blocks: Sequence[Block], categories: Collection[str | None], before: Sequence[Block]
-) -> None:
-    """Raise `BadOffering` unless every place has a category and a name of its own."""
-    everything = [*before, *blocks]
-    if not blocks or sum(_count(block) for block in everything) > PLACES_MAX:
-        raise BadOffering(says=f"1 to {PLACES_MAX} places, each named once.")
-    for block in blocks:
-        if block.category not in categories:
-            raise BadOffering(says=f"There is no price category {block.category}.")
-        if _count(block) < 1 or (block.names and block.count not in (0, _count(block))):
-            raise BadOffering(says="A block has one place or more, named or counted.")
-        for name in block.names:
-            check_right(name)
-    names = [name for block in everything for name in block.names]
-    free = any(not block.names for block in everything)
-    if len(set(names)) != len(names) or (free and any(map(str.isdigit, names))):
-        raise BadOffering(says=f"1 to {PLACES_MAX} places, each named once.")
-
-
-def _count(block: Block) -> int:
-    return len(block.names) or block.count
-
-
-def _stored(blocks: Sequence[Block]) -> list[dict[str, Any]]:
-    """Blocks as they stand in an event; the cut is stored, so that it never moves."""
-    total = sum(_count(block) for block in blocks)
-    part_size = min(max(-(-total // PARTS_AIMED_AT), PART_MIN), PART_MAX)
-    return [
-        {
-            "category": block.category,
-            "names": list(block.names),
-            "count": _count(block),
-            "part_size": part_size,
-        }
-        for block in blocks
-    ]
