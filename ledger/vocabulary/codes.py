@@ -1,8 +1,12 @@
-"""Closed lists of words: verdicts on a medium, roles, and questions to a holder."""
+"""Words that many rooms share: verdicts on a medium, roles, questions to a holder."""
 
 from collections.abc import Mapping
 from enum import IntEnum, StrEnum
 from types import MappingProxyType
+
+# For so long a machine may not have reported what it did without the line: a card that
+# is ahead of the ledger is waited for, and an old copy may still be taken.
+OFFLINE_HORIZON_S = 24 * 3600
 
 
 class Verdict(StrEnum):

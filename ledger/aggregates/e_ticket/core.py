@@ -72,6 +72,8 @@ class Core(Recorded):
         offer: GiftOffer | None
         listing: Listing | None
         binding: Binding | None
+        recalled: tuple[str, int, int] | None
+        recalled_version: int
         lease: Lease | None
         print_serial: str | None
         dead_serials: tuple[str, ...]
@@ -105,6 +107,10 @@ class Core(Recorded):
     @abstractmethod
     def _free_lease(self, reason: str, at: datetime) -> None:
         """Take the ticket from a machine that has not passed the point of no return."""
+
+    @abstractmethod
+    def _was_recalled(self, medium_uid: str, slot: int, epoch: int) -> bool:
+        """Whether this copy was current until its medium ended."""
 
     @abstractmethod
     def _withdraw_listing(self, reason: str, at: datetime) -> None:

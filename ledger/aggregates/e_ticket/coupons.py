@@ -47,14 +47,14 @@ class Coupons(Core):
     ) -> None:
         """Lease some of a coupon's uses to a point of sale.
 
-        `amount` counts uses, or minor units for a coupon in money. `tender` says how
-        the purchase is paid.
+        That the shop's receipt redeems nothing else, the caller sees to. `amount`
+        counts uses, or minor units for a coupon in money. `tender` says how the
+        purchase is paid.
         """
         if self.kind != "coupon":
             raise no.NoCoupon
         if amount < 1:
             raise no.BadAmount
-        self._require_new_receipt(receipt)
         self._require_usable(expected_epoch, medium_uid, slot, HoldEffect.NO_REDEEM, at)
         if amount > self.uses.left:
             raise no.UsesExceeded(left=self.uses.left, amount=amount)
@@ -265,10 +265,12 @@ class Coupons(Core):
         device_seq: int,
         known_position: int,
         at: datetime,
+        contradicted: bool = False,
     ) -> bool:
         """Record a redemption made while the line was down: it is a fact.
 
-        Return whether it counts. Over the limit, or of a right that had ended, it is
+        Return whether it counts. Over the limit, of a right that had ended, or if the
+        caller knows of what it contradicts (its receipt has redeemed before), it is
         kept beside the ledger's own, and a case follows.
         """
         if str(session_id) in self.redemptions:
@@ -285,8 +287,7 @@ class Coupons(Core):
             "known_position": known_position,
         }
         leased = self.lease.amount if self.lease is not None else 0
-        known = any(done.receipt == receipt for done in self.redemptions.values())
-        fits = 1 <= amount <= self.uses.left - leased and not known
+        fits = 1 <= amount <= self.uses.left - leased and not contradicted
         if self.kind == "coupon" and self.life == Life.OWNED and fits:
             self.trigger_event(self.CouponRedeemed, timestamp=at, **facts)
             return True
@@ -305,8 +306,3 @@ class Coupons(Core):
 
         def apply(self, aggregate: Coupons) -> None:
             aggregate.observed = (*aggregate.observed, str(self.session_id))
-
-    def _require_new_receipt(self, receipt: str) -> None:
-        for done in self.redemptions.values():
-            if done.receipt == receipt:
-                raise no.ReceiptUsed(receipt=receipt, because=self.names(done.version))

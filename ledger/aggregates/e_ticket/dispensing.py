@@ -207,12 +207,18 @@ class Dispensing(Core):
         device_seq: int,
         known_position: int,
         at: datetime,
+        before_loss: bool = False,
+        contradicted: bool = False,
     ) -> bool:
         """Record a paper that was printed while the line was down: it is a fact.
 
         Return whether the ledger agrees. It does if the ticket was still to be used
         and the copy on that medium was current; whatever had begun meanwhile gives
-        way. If not, the fact is kept beside the ledger's own, and a case follows.
+        way. A copy that was recalled since counts as current if it was printed
+        `before_loss` of its medium, and nothing has become of the ticket yet. If the
+        ledger does not agree, or the caller knows of what it contradicts (its serial
+        stands on another paper), the fact is kept beside the ledger's own, and a case
+        follows.
         """
         check_serial(serial)
         if self.life == Life.DISPENSED and self.form.serial == serial:
@@ -227,8 +233,11 @@ class Dispensing(Core):
             "known_position": known_position,
         }
         current = self.form.is_at(medium_uid, slot) and epoch == self.epoch
+        if before_loss:
+            current = current or self._was_recalled(medium_uid, slot, epoch)
         printing = self.print_serial not in (None, serial)
         agrees = current and not printing and serial not in self.dead_serials
+        agrees = agrees and not contradicted
         if self.kind == "admission" and self.life == Life.OWNED and agrees:
             self.trigger_event(self.Dispensed, timestamp=at, job_id=None, **facts)
             return True

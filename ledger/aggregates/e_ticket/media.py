@@ -79,11 +79,11 @@ class OnMedia(Core):
     ) -> None:
         """Record what a card has proven: this ticket stands in this slot.
 
-        A refresh that was overtaken by a newer epoch is no news about this ticket:
-        its slot is simply stale again.
+        A refresh that was overtaken by a newer epoch, or by the ticket's end, is no
+        news about this ticket: its slot is simply stale again.
         """
         here = self._is_writing(write_id) or self.form.is_at(medium_uid, slot)
-        if here and epoch == self.epoch:
+        if self.life == Life.OWNED and here and epoch == self.epoch:
             self.trigger_event(
                 self.WrittenToMedium,
                 timestamp=at,
@@ -178,11 +178,18 @@ class OnMedia(Core):
             state["reason"] = "cleared"
 
         def apply(self, aggregate: OnMedia) -> None:
+            aggregate.recalled = (self.medium_uid, self.slot, aggregate.epoch)
             aggregate.form = ELECTRONIC
             aggregate._next_epoch(self)
+            aggregate.recalled_version = self.originator_version
             if aggregate.listing is not None:  # What is for sale is still the same.
                 epoch = aggregate.epoch
                 aggregate.listing = replace(aggregate.listing, epoch=epoch)
+
+    def _was_recalled(self, medium_uid: str, slot: int, epoch: int) -> bool:
+        """Whether this very copy was the last, and the ticket is as it left it."""
+        untouched = self.recalled_version == self.epoch_version
+        return untouched and self.recalled == (medium_uid, slot, epoch)
 
     def _is_writing(self, write_id: UUID) -> bool:
         return (self.lock.kind, self.lock.ref) == (LockKind.CARD_WRITE, write_id)

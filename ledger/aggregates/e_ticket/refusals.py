@@ -175,11 +175,6 @@ class BadSerial(Malformed):
     says = "A serial has 3 to 32 capital letters, digits and hyphens."
 
 
-class ReceiptUsed(Conflict):
-    code = "already_used"
-    says = "The receipt {receipt} has redeemed this coupon before."
-
-
 class BadDeadline(Malformed):
     code = "expired"
     says = "The deadline {until} has passed already."

@@ -104,6 +104,8 @@ class ETicket(Issuing, Holds, Resale, Content, Endings, OnMedia, Dispensing, Cou
         self.holds = ()
         self.form = ELECTRONIC
         self.dead_serials = ()
+        self.recalled = None
+        self.recalled_version = 0
         self.observed = ()
         self.redemptions = {}
         self.reversals = ()

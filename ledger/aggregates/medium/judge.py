@@ -142,10 +142,11 @@ def judge(
     verdict = _of_medium(reading, known)
     if known is not None and known.status in NOT_IN_USE and verdict != Verdict.CLONE:
         return Judgement(verdict, "medium_blocked", NOT_IN_USE[known.status])
+    accused = known is not None and known.status == MediumStatus.SUSPECT
+    if accused and verdict in (Verdict.FRESH, Verdict.AHEAD):
+        return suspect()
     if verdict != Verdict.FRESH:
         return said(verdict)
-    if known is not None and known.status == MediumStatus.SUSPECT:
-        return suspect()
     judged = [
         _of_slot(reading, number, state, tickets)
         for number, state in enumerate(slots)
