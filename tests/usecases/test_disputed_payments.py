@@ -4,13 +4,15 @@ import pytest
 
 from ledger.aggregates.case import Decision, DecisionKind
 from ledger.aggregates.e_ticket import Life
+from ledger.aggregates.sale import Sale, SaleState
 from ledger.ports import NewsKind, PaymentNews
-from ledger.usecases import checkout
+from ledger.usecases import checkout, sale_payments
 from ledger.usecases.accounts import card_clearing_of
+from ledger.usecases.settlement import Wanted
 from ledger.vocabulary.ids import case_id, payment_id
-from tests.domain.examples import ALICE, ISSUER, NOON
-from tests.usecases.checkouts import Till, mixed
-from tests.usecases.court import CAUSE, Court
+from tests.domain.examples import ALICE, CAROL, ISSUER, NOON
+from tests.usecases.checkouts import Till, card, mixed
+from tests.usecases.court import CAUSE, Court, fresh
 
 
 class TillCourt(Court, Till):
@@ -32,11 +34,12 @@ def bought(court):
     return order_id, ticket_id
 
 
-def disputed(court, order_id, *kinds):
+def disputed(court, purpose_id, *kinds, amount_minor=2_000):
     """Let the provider call back about the card's part; return the case's id."""
-    paying = payment_id(order_id)
+    paying = payment_id(purpose_id)
     for kind in kinds:
-        news = PaymentNews(paying, kind, f"sandbox_{paying.hex}", "dp_1", "", 2_000)
+        name = f"sandbox_{paying.hex}"
+        news = PaymentNews(paying, kind, name, "dp_1", "", amount_minor)
         body, signature = court.provider.callback(news, at=NOON)
         checkout.hear(
             court.ledger,
@@ -85,3 +88,28 @@ def test_a_chargeback_that_was_won_changes_nothing(court):
     ticket = court.ledger.ticket(ticket_id)
     assert (ticket.life, ticket.holds, ticket.owner_id) == (Life.OWNED, (), ALICE)
     assert (court.points(), court.purse()) == after
+
+
+def test_6_a_resale_that_a_bank_took_back_returns_to_its_seller(court):
+    _, ticket_id = bought(court)
+    listing = court.list_ticket(ticket_id)
+    before, sale_id = court.purse(), fresh()
+    sale_payments.begin(
+        court.ledger,
+        court.provider,
+        court.personal,
+        wanted=[Wanted(ticket_id, listing.listing_id, None)],
+        sale_id=sale_id,
+        by=CAROL,
+        offered=[card(4_000)],
+        at=NOON,
+        cause=CAUSE,
+    )
+    assert court.ledger.ticket(ticket_id).owner_id == CAROL
+    found = disputed(court, sale_id, NewsKind.DISPUTE_LOST, amount_minor=4_000)
+    assert [hold.case_id for hold in court.ledger.ticket(ticket_id).holds] == [found]
+    court.execute(found)
+    assert court.ledger.ticket(ticket_id).owner_id == ALICE
+    assert court.ledger.find(Sale, sale_id).state == SaleState.CLAWBACK
+    assert court.purse() == before
+    assert court.trial_balance().holds
