@@ -209,6 +209,7 @@ class NewsKind(StrEnum):
     CAPTURED = "captured"
     CANCELLED = "cancelled"
     REFUNDED = "refunded"
+    REFUND_REFUSED = "refund_refused"
     DISPUTE_OPENED = "opened"
     DISPUTE_WON = "won"
     DISPUTE_LOST = "lost"

@@ -1,10 +1,10 @@
 """A payment provider to try things with: it takes no money, and fails as real ones do.
 
 What a card does is in its token, as with the test cards of real providers: words
-joined by `-` after `tok`. `declines`; `capture-declines`; `loses-authorise`,
-`loses-capture`, `loses-refund`: the thing is done but the answer lost; `away-…`: the
-provider is not there for the first call. `tok-ok` does nothing of it. Its state is one
-JSON file, written anew with every change, or memory alone.
+joined by `-` after `tok`. `declines`, `capture-declines`, `refund-declines`: no, for
+good; `loses-authorise`, `loses-capture`, `loses-refund`: the thing is done but the first
+answer lost; `away-…`: nobody is there for the first call. `tok-ok` does nothing of it.
+Its state is one JSON file, written anew with every change, or memory alone.
 
 Callbacks are signed as `t=<seconds>,v1=<HMAC-SHA256 of "t.body">`, as Stripe does it
 (docs.stripe.com/webhooks/signature), and are as old as five minutes at most.
@@ -35,6 +35,7 @@ from ledger.vocabulary.money import Money
 
 CALLBACK_AGE_S = 300
 _TOKEN = re.compile(r"tok(-[a-z]+)+")
+_WORDS = re.compile(r"(?:(?:capture|refund)-)?declines|(?:loses|away)-[a-z]+")
 _SIGNATURE = re.compile(r"t=(\d{1,12}),v1=([0-9a-f]{64})")
 
 
@@ -71,7 +72,7 @@ class SandboxPayments:
             self._away(known, "authorise")
             if known["state"] == "cancelled":
                 raise Declined("the payment was cancelled")
-            if known["state"] == "declined" or "-declines" in _but_capture(instrument):
+            if known["state"] == "declined" or "declines" in _words(known):
                 known["state"] = "declined"
                 self._save()
                 raise Declined("the card was declined")
@@ -88,7 +89,7 @@ class SandboxPayments:
             self._away(known, "capture")
             if known["state"] == "captured":
                 return
-            refuses = "capture-declines" in known["instrument"]
+            refuses = "capture-declines" in _words(known)
             if refuses or known["state"] != "authorised":
                 known["state"] = "declined"
                 self._save()
@@ -119,6 +120,8 @@ class SandboxPayments:
             back = sum(known["refunds"].values()) + amount.amount_minor
             if known["state"] != "captured" or back > known["amount_minor"]:
                 raise Declined("there is nothing so high to pay back")
+            if "refund-declines" in _words(known):
+                raise Declined("the card takes nothing back")
             known["refunds"][str(refund_id)] = amount.amount_minor
             self._save()
             self._lose(known, "refund")
@@ -186,18 +189,17 @@ class SandboxPayments:
 
     def _away(self, known: dict[str, Any], call: str) -> None:
         """The first call of a card that is `away` finds nobody."""
-        if (
-            f"away-{call}" in known["instrument"]
-            and f"away-{call}" not in known["tried"]
-        ):
-            known["tried"].append(f"away-{call}")
-            raise ProviderUnreachable(call)
+        self._once(known, f"away-{call}")
 
     def _lose(self, known: dict[str, Any], call: str) -> None:
         """The thing was done; the first answer is lost."""
-        if f"loses-{call}" in known["instrument"] and call not in known["tried"]:
-            known["tried"].append(call)
-            raise ProviderUnreachable(call)
+        self._once(known, f"loses-{call}")
+
+    def _once(self, known: dict[str, Any], word: str) -> None:
+        if word in _words(known) and word not in known["tried"]:
+            known["tried"].append(word)
+            self._save()
+            raise ProviderUnreachable(word)
 
     def _signed(self, seconds: int, body: bytes) -> str:
         said = str(seconds).encode() + b"." + body
@@ -218,8 +220,9 @@ def _reference(payment_id: UUID) -> str:
     return f"sandbox_{payment_id.hex}"
 
 
-def _but_capture(instrument: str) -> str:
-    return instrument.replace("capture-declines", "")
+def _words(known: dict[str, Any]) -> list[str]:
+    """Return what the payment's card does, as its token says."""
+    return _WORDS.findall(known["instrument"])
 
 
 def _nothing() -> dict[str, Any]:

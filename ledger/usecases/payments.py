@@ -3,6 +3,8 @@
 A wish stands in the log before the provider hears of it, and its answer is recorded
 after: whatever dies between, the wish is carried out again, and the provider does
 nothing twice. No answer leaves the wish standing.
+
+Money that a card cannot take back goes to the payer's purse instead.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ from datetime import datetime
 from uuid import UUID
 
 from ledger.aggregates.payment import Payment, PaymentState, PaymentUnknown
-from ledger.application import Cause, Ledger, attempt
+from ledger.application import Cause, Ledger, Work, attempt
 from ledger.ports import (
     Declined,
     NewsKind,
@@ -20,6 +22,9 @@ from ledger.ports import (
     PaymentProvider,
     ProviderUnreachable,
 )
+from ledger.usecases import accounts
+from ledger.usecases.accounts import Leg
+from ledger.vocabulary.ids import refused_refund_id
 from ledger.vocabulary.money import Money
 
 
@@ -56,13 +61,14 @@ def tell(
     def once() -> None:
         work = ledger.work()
         for each in news:
-            take_in(work.get(Payment, each.payment_id, PaymentUnknown()), each, at=at)
+            payment = work.get(Payment, each.payment_id, PaymentUnknown())
+            take_in(work, payment, each, at=at)
         work.record(cause)
 
     attempt(once)
 
 
-def take_in(payment: Payment, news: PaymentNews, *, at: datetime) -> bool:
+def take_in(work: Work, payment: Payment, news: PaymentNews, *, at: datetime) -> bool:
     """Let a payment take in one piece of news; return whether it is a new dispute."""
     match news.kind:
         case NewsKind.AUTHORISED:
@@ -75,6 +81,8 @@ def take_in(payment: Payment, news: PaymentNews, *, at: datetime) -> bool:
             payment.cancelled(at=at)
         case NewsKind.REFUNDED:
             payment.refunded(refund_id=UUID(news.about), at=at)
+        case NewsKind.REFUND_REFUSED:
+            _refund_elsewhere(work, payment, news, at=at)
         case _:
             return payment.disputed(
                 dispute_id=news.about,
@@ -85,15 +93,43 @@ def take_in(payment: Payment, news: PaymentNews, *, at: datetime) -> bool:
     return False
 
 
+def _refund_elsewhere(
+    work: Work, payment: Payment, news: PaymentNews, *, at: datetime
+) -> None:
+    refund_id = UUID(news.about)
+    if not payment.refuse_refund(refund_id=refund_id, reason=news.reason, at=at):
+        return
+    currency = payment.amount.currency
+    amount_minor = payment.refunds[str(refund_id)].amount_minor
+    clearing = accounts.card_clearing_of(payment.provider, currency)
+    accounts.move(
+        work,
+        entry_id=refused_refund_id(refund_id),
+        legs=[
+            Leg(clearing, Money(-amount_minor, currency)),
+            Leg(
+                accounts.purse_ref(payment.payer_id, currency),
+                Money(amount_minor, currency),
+            ),
+        ],
+        reason="refund refused by the card",
+        reference=f"payment/{payment.id}",
+        at=at,
+    )
+
+
 def _send(provider: PaymentProvider, payment: Payment) -> list[PaymentNews]:
     """Make the next call that is due; return what came of it."""
     try:
         kind, about = _call(provider, payment)
     except Declined as declined:
         known = provider.look_up(payment_id=payment.id)
-        if any(each.kind == NewsKind.CAPTURED for each in known):
+        if _answers(payment, known):
             return list(known)
-        return [PaymentNews(payment.id, NewsKind.DECLINED, reason=str(declined))]
+        kind, about = NewsKind.DECLINED, ""
+        if payment.state == PaymentState.CAPTURED:
+            kind, about = NewsKind.REFUND_REFUSED, str(payment.asked_refunds[0])
+        return [PaymentNews(payment.id, kind, about=about, reason=str(declined))]
     except ProviderUnreachable:
         known = provider.look_up(payment_id=payment.id)
         if not _answers(payment, known):
@@ -121,21 +157,20 @@ def _call(provider: PaymentProvider, payment: Payment) -> tuple[NewsKind, str]:
     if payment.state == PaymentState.AUTHORISED:
         provider.capture(payment_id=payment.id, reference=reference)
         return NewsKind.CAPTURED, ""
-    refund_id, refund = next(
-        (UUID(key), each) for key, each in payment.refunds.items() if not each.done
-    )
+    refund_id = payment.asked_refunds[0]
+    amount_minor = payment.refunds[str(refund_id)].amount_minor
     provider.refund(
         payment_id=payment.id,
         reference=reference,
         refund_id=refund_id,
-        amount=Money(refund.amount_minor, payment.amount.currency),
+        amount=Money(amount_minor, payment.amount.currency),
     )
     return NewsKind.REFUNDED, str(refund_id)
 
 
 def _answers(payment: Payment, known: Sequence[PaymentNews]) -> bool:
     """Whether what the provider knows is more than what we know."""
-    waiting = [key for key, refund in payment.refunds.items() if not refund.done]
+    waiting = [str(refund_id) for refund_id in payment.asked_refunds]
     return any(
         each.about in waiting
         if each.kind == NewsKind.REFUNDED

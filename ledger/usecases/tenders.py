@@ -7,8 +7,9 @@ nothing; a card's wishes are carried out after the commit (`payments`).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any, Self
 from uuid import UUID
@@ -27,6 +28,8 @@ CARD = "card"
 BY_POINTS = "points"
 # In this order they are held; in reverse they are undone and paid back.
 KINDS = (BY_POINTS, E_MONEY, CARD)
+# ISO/IEC 7812-1: 8 to 19 digits, as people write them.
+_CARD_NUMBER = re.compile(r"(?:[ -]*\d){8,19}[ -]*")
 
 
 class BadTender(Malformed):
@@ -69,6 +72,8 @@ def in_order(tenders: Sequence[Tender], price: Money) -> list[Tender]:
             raise BadTender(says="A tender pays at least one minor unit.")
         if (tender.kind == CARD) != (tender.instrument is not None):
             raise BadTender(says="A card is named by its token, nothing else is.")
+        if tender.instrument is not None and _CARD_NUMBER.fullmatch(tender.instrument):
+            raise BadTender(says="A card's number has no place here, only its token.")
         if (tender.kind == BY_POINTS) != (tender.points > 0):
             raise BadTender(says="Points are counted where points pay.")
     if sum(tender.amount_minor for tender in tenders) != price.amount_minor:
@@ -103,8 +108,12 @@ def hold(
     provider: str,
     until: datetime,
     at: datetime,
+    order_id: UUID | None = None,
 ) -> None:
-    """Hold what is ours, and ask for the card's authorisation."""
+    """Hold what is ours, and ask for the card's authorisation.
+
+    `order_id` is the order that is paid, if it is one.
+    """
     for tender in tenders:
         if tender.kind == CARD:
             assert tender.instrument is not None
@@ -112,6 +121,7 @@ def hold(
                 Payment.request(
                     payment_id=payment_id(purpose_id),
                     purpose_id=purpose_id,
+                    order_id=order_id,
                     payer_id=payer_id,
                     amount=Money(tender.amount_minor, currency),
                     instrument=tender.instrument,
@@ -222,7 +232,7 @@ def refund(
     legs = list(debits)
     for part in parts:
         if part.kind == CARD:
-            payment = card_payment(work, purpose_id)
+            payment = _paid_by(work, part, purpose_id)
             refund_id, back = entry_id, part.amount_minor
             payment.request_refund(refund_id=refund_id, amount_minor=back, at=at)
             name = accounts.card_clearing_of(payment.provider, amount.currency)
@@ -261,9 +271,33 @@ def refund_parts(
     return parts
 
 
+def left_of(paid: Sequence[Paid], *, refunded_minor: int) -> list[Paid]:
+    """Return what tenders have still paid after so much went back, in reverse."""
+    back = {
+        part.kind: part
+        for part in refund_parts(
+            paid, already_refunded_minor=0, amount_minor=refunded_minor
+        )
+    }
+    left = []
+    for each in paid:
+        part = back.get(each.kind, Paid(each.kind, 0))
+        amount_minor = each.amount_minor - part.amount_minor
+        if amount_minor:
+            points = each.points - part.points
+            left.append(replace(each, amount_minor=amount_minor, points=points))
+    return left
+
+
 def card_payment(work: Work, purpose_id: UUID) -> Payment:
     """Return the card's payment for a purpose. Raises `PaymentUnknown`."""
     return work.get(Payment, payment_id(purpose_id), PaymentUnknown())
+
+
+def _paid_by(work: Work, part: Paid, purpose_id: UUID) -> Payment:
+    if part.reference is None:
+        return card_payment(work, purpose_id)
+    return work.get(Payment, UUID(part.reference), PaymentUnknown())
 
 
 def _points_by(paid: Paid, amount_minor: int) -> int:

@@ -1,56 +1,32 @@
 """One payment by credit card at a provider: what we want of it, and what it says.
 
-REQUESTED ──► AUTHORISED ── capture ──► CAPTURED ── refunds, disputes
-    │             └── cancel ──► CANCELLED
-    └──► DECLINED
+REQUESTED ── authorised ──► AUTHORISED ── capture ──► CAPTURED ── refunds, disputes
+    │                          ├── capture refused for good ──► DECLINED
+    │                          └── cancel ──► CANCELLED
+    └── declined ──► DECLINED;  cancel ──► CANCELLED
 
 A wish is an event in the commit of the business that has it; carrying it out is a call
 to the provider, made and made again until there is an answer. News may come twice and
-in any order: what is known already is not said again.
+in any order: what is known already is not said again, and an end is an end.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
-from enum import StrEnum
 from typing import Self
 from uuid import UUID
 
 from ledger.aggregates.base import FirstEvent, Recorded
-from ledger.errors import Conflict, Missing
+from ledger.aggregates.payment.states import (
+    OPEN,
+    CardRefund,
+    NotCaptured,
+    PaymentState,
+    RefundState,
+    RefundTooHigh,
+)
 from ledger.vocabulary.money import Money
-
-
-class PaymentUnknown(Missing):
-    code = "unknown"
-    says = "There is no such payment."
-
-
-class NotCaptured(Conflict):
-    code = "in_doubt"
-    says = "The payment is {state}; only what was captured can be paid back."
-
-
-class RefundTooHigh(Conflict):
-    code = "limit"
-    says = "Of the payment {left_minor} can be paid back, not {amount_minor}."
-
-
-class PaymentState(StrEnum):
-    REQUESTED = "REQUESTED"
-    AUTHORISED = "AUTHORISED"
-    DECLINED = "DECLINED"
-    CAPTURED = "CAPTURED"
-    CANCELLED = "CANCELLED"
-
-
-@dataclass(frozen=True, slots=True)
-class CardRefund:
-    """Money on its way back to the card."""
-
-    amount_minor: int
-    done: bool = False
 
 
 class Payment(Recorded):
@@ -70,13 +46,19 @@ class Payment(Recorded):
         instrument: str,
         provider: str,
         at: datetime,
+        order_id: UUID | None = None,
     ) -> Self:
-        """Ask for an authorisation. `instrument` is the provider's word, no number."""
+        """Ask for an authorisation. `instrument` is the provider's word, no number.
+
+        `order_id` is the order that is paid, or None for a resale. An order may be
+        paid at the second try, which is another purpose.
+        """
         return cls._create(
             cls.AuthorisationRequested,
             id=payment_id,
             timestamp=at,
             purpose_id=purpose_id,
+            order_id=order_id,
             payer_id=payer_id,
             amount_minor=amount.amount_minor,
             currency=amount.currency,
@@ -87,6 +69,7 @@ class Payment(Recorded):
     class AuthorisationRequested(Event, FirstEvent):
         TOPIC = "payment.authorisation-requested"
         purpose_id: UUID
+        order_id: UUID | None
         payer_id: UUID
         amount_minor: int
         currency: str
@@ -97,6 +80,7 @@ class Payment(Recorded):
         self,
         *,
         purpose_id: UUID,
+        order_id: UUID | None,
         payer_id: UUID,
         amount_minor: int,
         currency: str,
@@ -104,6 +88,7 @@ class Payment(Recorded):
         provider: str,
     ) -> None:
         self.purpose_id = purpose_id
+        self.order_id = order_id
         self.payer_id = payer_id
         self.amount = Money(amount_minor, currency)
         self.instrument = instrument
@@ -123,7 +108,25 @@ class Payment(Recorded):
             return True
         if self.state == PaymentState.AUTHORISED:
             return self.wants_capture or self.wants_cancel
-        return any(not refund.done for refund in self.refunds.values())
+        return self.state == PaymentState.CAPTURED and bool(self.asked_refunds)
+
+    @property
+    def asked_refunds(self) -> list[UUID]:
+        """Refunds that the provider has not answered."""
+        return [
+            UUID(key)
+            for key, refund in self.refunds.items()
+            if refund.state == RefundState.ASKED
+        ]
+
+    @property
+    def asked_back_minor(self) -> int:
+        """What went back to the card, or is to go."""
+        return sum(
+            refund.amount_minor
+            for refund in self.refunds.values()
+            if refund.state != RefundState.REFUSED
+        )
 
     # What the provider says.
 
@@ -141,7 +144,7 @@ class Payment(Recorded):
 
     def declined(self, *, reason: str, at: datetime) -> None:
         """Also of an authorisation that could not be captured."""
-        if self.state in (PaymentState.REQUESTED, PaymentState.AUTHORISED):
+        if self.state in OPEN:
             self.trigger_event(self.Declined, timestamp=at, reason=reason)
 
     class Declined(Event):
@@ -165,7 +168,7 @@ class Payment(Recorded):
             aggregate.state = PaymentState.CAPTURED
 
     def cancelled(self, *, at: datetime) -> None:
-        if self.state in (PaymentState.REQUESTED, PaymentState.AUTHORISED):
+        if self.state in OPEN:
             self.trigger_event(self.Cancelled, timestamp=at)
 
     class Cancelled(Event):
@@ -175,8 +178,7 @@ class Payment(Recorded):
             aggregate.state = PaymentState.CANCELLED
 
     def refunded(self, *, refund_id: UUID, at: datetime) -> None:
-        refund = self.refunds.get(str(refund_id))
-        if refund is not None and not refund.done:
+        if refund_id in self.asked_refunds:
             self.trigger_event(self.Refunded, timestamp=at, refund_id=refund_id)
 
     class Refunded(Event):
@@ -184,14 +186,34 @@ class Payment(Recorded):
         refund_id: UUID
 
         def apply(self, aggregate: Payment) -> None:
-            key = str(self.refund_id)
-            done = replace(aggregate.refunds[key], done=True)
-            aggregate.refunds = {**aggregate.refunds, key: done}
+            aggregate._settle_refund(self.refund_id, RefundState.DONE)
+
+    def refuse_refund(self, *, refund_id: UUID, reason: str, at: datetime) -> bool:
+        """Note that the card cannot take money back; say whether that is news."""
+        if refund_id not in self.asked_refunds:
+            return False
+        self.trigger_event(
+            self.RefundRefused, timestamp=at, refund_id=refund_id, reason=reason
+        )
+        return True
+
+    class RefundRefused(Event):
+        TOPIC = "payment.refund-refused"
+        refund_id: UUID
+        reason: str
+
+        def apply(self, aggregate: Payment) -> None:
+            aggregate._settle_refund(self.refund_id, RefundState.REFUSED)
+
+    def _settle_refund(self, refund_id: UUID, state: RefundState) -> None:
+        key = str(refund_id)
+        settled = replace(self.refunds[key], state=state)
+        self.refunds = {**self.refunds, key: settled}
 
     def disputed(
         self, *, dispute_id: str, status: str, amount_minor: int, at: datetime
     ) -> bool:
-        """Mirror a chargeback: opened, won, lost; an end is final. Say if it is news."""
+        """Mirror a chargeback: opened, won or lost, which is final; say if it is news."""
         known = self.disputes.get(dispute_id)
         if known == status or known in ("won", "lost"):
             return False
@@ -227,8 +249,7 @@ class Payment(Recorded):
 
     def request_cancel(self, *, at: datetime) -> None:
         """Give an authorisation back, also one that nobody has heard of yet."""
-        open_states = (PaymentState.REQUESTED, PaymentState.AUTHORISED)
-        if self.state in open_states and not self.wants_cancel:
+        if self.state in OPEN and not self.wants_cancel:
             self.trigger_event(self.CancelRequested, timestamp=at)
 
     class CancelRequested(Event):
@@ -243,12 +264,12 @@ class Payment(Recorded):
         """Pay back a part of what was, or is being, captured; never more than that."""
         if str(refund_id) in self.refunds:
             return
-        if self.state != PaymentState.CAPTURED and not self.wants_capture:
+        wanted = self.state == PaymentState.AUTHORISED and self.wants_capture
+        if self.state != PaymentState.CAPTURED and not wanted:
             raise NotCaptured(
                 state=self.state.lower(), because=self.names(self.version)
             )
-        back = sum(refund.amount_minor for refund in self.refunds.values())
-        left = self.amount.amount_minor - back
+        left = self.amount.amount_minor - self.asked_back_minor
         if not 0 < amount_minor <= left:
             raise RefundTooHigh(left_minor=left, amount_minor=amount_minor)
         self.trigger_event(

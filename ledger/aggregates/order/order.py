@@ -1,8 +1,9 @@
 """One buyer's reservation of places, its payment, and what became of it.
 
 HELD ── payment begun ──► PAYMENT_IN_FLIGHT ── paid ──► CONFIRMED
- │ ▲                        │            │
- │ └──── payment failed ────┘            └── its time was over ──► EXPIRED
+ │ ▲                        │            │                  └── never captured, all
+ │ └──── payment failed ────┘            │                      taken back ──► REFUNDED
+ │                                       └── failed, its time over ──► EXPIRED
  ├── released ──► RELEASED
  └── its time over ──► EXPIRED ── the money came after all ──► PAID_LATE
                                         CONFIRMED | REFUNDED ◄────┘
@@ -10,93 +11,37 @@ HELD ── payment begun ──► PAYMENT_IN_FLIGHT ── paid ──► CONF
 A reservation does not expire while a payment is in flight. How long that may be is
 fenced: after it the order is in doubt until the provider answers or an operator
 decides, and until then its places stay held.
+
+The order is the arbiter of what it holds: its places are given to somebody else only
+in a commit that ends it, so a payment and an expiry at one moment cannot both win.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import replace
 from datetime import datetime
-from enum import StrEnum
 from typing import Any, Self
 from uuid import UUID
 
 from ledger.aggregates.base import FirstEvent, Recorded, is_over
-from ledger.errors import Conflict, Malformed, Missing
+from ledger.aggregates.order.states import (
+    ENDED,
+    LINES_MAX,
+    UNPAID,
+    BadOrder,
+    NoPayment,
+    OrderClosed,
+    OrderExpired,
+    OrderLine,
+    OrderState,
+    OrderStillHeld,
+    OrderUnknown,
+    Paid,
+    PaymentInFlight,
+    RefundExceeds,
+)
 from ledger.vocabulary.money import Money
-
-LINES_MAX = 50
-
-
-class OrderUnknown(Missing):
-    code = "unknown"
-    says = "There is no such order."
-
-
-class OrderExpired(Conflict):
-    code = "expired"
-    says = "The reservation expired at {until}."
-
-
-class OrderClosed(Conflict):
-    code = "already_sold"
-    says = "The order is {state} already."
-
-
-class PaymentInFlight(Conflict):
-    code = "sold_pending"
-    says = "A payment of this order is under way; wait for its answer."
-
-
-class NoPayment(Conflict):
-    code = "unknown"
-    says = "No payment of this order is under way."
-
-
-class BadOrder(Malformed):
-    code = "malformed"
-    says = "An order is of 1 to {lines_max} places."
-
-
-class OrderState(StrEnum):
-    HELD = "HELD"
-    PAYMENT_IN_FLIGHT = "PAYMENT_IN_FLIGHT"
-    CONFIRMED = "CONFIRMED"
-    RELEASED = "RELEASED"
-    EXPIRED = "EXPIRED"
-    PAID_LATE = "PAID_LATE"
-    REFUNDED = "REFUNDED"
-
-
-@dataclass(frozen=True, slots=True)
-class OrderLine:
-    """One place at the price quoted when it was held."""
-
-    allotment_id: UUID | None
-    place: str
-    category: str | None
-    price_minor: int
-    fees_minor: int
-
-    @property
-    def total_minor(self) -> int:
-        return self.price_minor + self.fees_minor
-
-
-@dataclass(frozen=True, slots=True)
-class Paid:
-    """What one tender has paid: a refund goes back the same way.
-
-    `points` are those that were worth the amount, `reference` the card's payment.
-    """
-
-    kind: str
-    amount_minor: int
-    points: int = 0
-    reference: str | None = None
-
-    def as_dict(self) -> dict[str, Any]:
-        return asdict(self)
 
 
 class Order(Recorded):
@@ -189,6 +134,8 @@ class Order(Recorded):
         self.paid: tuple[Paid, ...] = ()
         self.refunded_minor = 0
         self.payments_failed = 0
+        self.failed_because: str | None = None
+        self.capture_failed = False
 
     @property
     def price(self) -> Money:
@@ -201,9 +148,8 @@ class Order(Recorded):
 
     @property
     def has_ended(self) -> bool:
-        """Whether the order holds no place any more and never sold one."""
-        ended = (OrderState.RELEASED, OrderState.EXPIRED, OrderState.REFUNDED)
-        return self.state in (*ended, OrderState.PAID_LATE)
+        """Whether its places may be given to others."""
+        return self.state in ENDED
 
     def require_held_by(self, by: UUID, at: datetime) -> None:
         """Raise unless this buyer may pay or release the order now."""
@@ -266,8 +212,8 @@ class Order(Recorded):
         def apply(self, aggregate: Order) -> None:
             aggregate.state = OrderState.HELD
             aggregate.payments_failed += 1
+            aggregate.failed_because = self.reason
             aggregate.tenders = ()
-            aggregate.answers_sealed = ()
             aggregate.fence_until = None
 
     def confirm(
@@ -369,8 +315,9 @@ class Order(Recorded):
             raise PaymentInFlight(because=self.names(self.version))
         if self.state != OrderState.HELD:
             raise self._closed()
-        if is_over(self.until, at):
-            self._expire(at)
+        if not is_over(self.until, at):
+            raise OrderStillHeld(until=self.until.isoformat(), because=self.names(1))
+        self._expire(at)
 
     def _expire(self, at: datetime) -> None:
         self.trigger_event(self.Expired, timestamp=at)
@@ -383,11 +330,7 @@ class Order(Recorded):
 
     def note_late_payment(self, *, at: datetime) -> None:
         """Note that money came for an order that was not waiting for it any more."""
-        if self.state not in (
-            OrderState.HELD,
-            OrderState.EXPIRED,
-            OrderState.RELEASED,
-        ):
+        if self.state not in UNPAID:
             raise self._closed()
         self.trigger_event(self.PaidLate, timestamp=at)
 
@@ -396,6 +339,71 @@ class Order(Recorded):
 
         def apply(self, aggregate: Order) -> None:
             aggregate.state = OrderState.PAID_LATE
+
+    def change_places(
+        self, places: Mapping[int, tuple[UUID, str]], *, at: datetime
+    ) -> None:
+        """Take other places for some lines (by number); the price quoted stays.
+
+        Only with money that came late: the first places may be somebody else's.
+        """
+        if self.state != OrderState.PAID_LATE:
+            raise self._closed()
+        for number, (allotment_id, place) in places.items():
+            self.trigger_event(
+                self.PlaceChanged,
+                timestamp=at,
+                line=number,
+                allotment_id=allotment_id,
+                place=place,
+            )
+
+    class PlaceChanged(Event):
+        TOPIC = "order.place-changed"
+        line: int
+        allotment_id: UUID
+        place: str
+
+        def apply(self, aggregate: Order) -> None:
+            lines = list(aggregate.lines)
+            lines[self.line] = replace(
+                lines[self.line], allotment_id=self.allotment_id, place=self.place
+            )
+            aggregate.lines = tuple(lines)
+
+    def fail_capture(
+        self,
+        *,
+        taken_back: Sequence[UUID],
+        left: Sequence[Paid],
+        entry_id: UUID,
+        at: datetime,
+    ) -> None:
+        """Note that the card never paid; which tickets were taken back for that, and
+        what is paid now for the others, a debt included."""
+        if self.state != OrderState.CONFIRMED or self.capture_failed:
+            raise self._closed()
+        self.trigger_event(
+            self.CaptureFailed,
+            timestamp=at,
+            taken_back=list(taken_back),
+            left=[each.as_dict() for each in left],
+            entry_id=entry_id,
+        )
+
+    class CaptureFailed(Event):
+        TOPIC = "order.capture-failed"
+        taken_back: list[UUID]
+        left: list[dict[str, Any]]
+        entry_id: UUID
+
+        def apply(self, aggregate: Order) -> None:
+            aggregate.capture_failed = True
+            aggregate.failed_because = "the card did not pay"
+            aggregate.paid = tuple(Paid(**each) for each in self.left)
+            aggregate.refunded_minor = 0
+            if set(self.taken_back) >= {each for each in aggregate.tickets if each}:
+                aggregate.state = OrderState.REFUNDED
 
     def refund(self, *, reason: str, at: datetime) -> None:
         """Give late money back whole: no place was left."""
@@ -420,8 +428,3 @@ class Order(Recorded):
 
     def _closed(self) -> OrderClosed:
         return OrderClosed(state=self.state.lower(), because=self.names(self.version))
-
-
-class RefundExceeds(Conflict):
-    code = "limit"
-    says = "Of this order {left_minor} can be paid back, not {amount_minor}."
