@@ -33,7 +33,7 @@ from ledger.aggregates.e_ticket.refusals import (
 from ledger.aggregates.e_ticket.states import FormKind
 from ledger.aggregates.order import Order
 from ledger.application import Cause, Ledger, Work
-from ledger.errors import Conflict, Unknown
+from ledger.errors import Conflict
 from ledger.ports import StockDesk
 from ledger.usecases import accounts, allowances, checkout, points, stock, waiting
 from ledger.usecases.accounts import Leg
@@ -99,7 +99,7 @@ def refund(
     `NotPaidHere`, `GroupTogether`, `StillOnMedium`, and what the ticket refuses.
     """
     work = ledger.work()
-    tickets = [work.ticket(ticket_id) for ticket_id in dict.fromkeys(ticket_ids)]
+    tickets = [_arbiter(work, ticket_id) for ticket_id in dict.fromkeys(ticket_ids)]
     require_whole_groups(tickets)
     amounts = {}
     for number, ticket in enumerate(tickets):
@@ -293,6 +293,16 @@ def free(work: Work, ticket: ETicket, *, at: datetime) -> None:
 # Below.
 
 
+def _arbiter(work: Work, ticket_id: UUID) -> ETicket:
+    """Load a ticket after the orders that paid for it: the ticket has the last word.
+
+    Another's refund that commits in between is then seen in the ticket that it ended,
+    not in an order that seems to have nothing left.
+    """
+    _sources(work, work.ledger.ticket(ticket_id))
+    return work.ticket(ticket_id)
+
+
 def _settle(
     work: Work,
     ticket: ETicket,
@@ -330,17 +340,18 @@ def _require_voidable(ticket: ETicket, *, by: UUID, at: datetime) -> None:
 def _sources(work: Work, ticket: ETicket) -> list[tuple[ETicket, Order]]:
     """The ticket and those it was exchanged for, with their orders, newest first.
 
-    Whoever bought one in a resale had paid for all before it.
+    Whoever bought one in a resale had paid for all before it; what was not bought here
+    has none.
     """
     found: list[tuple[ETicket, Order]] = []
     for _ in range(EXCHANGES_MAX):
         if ticket.order_id is None:
-            raise NotPaidHere(because=ticket.names(1))
+            break
         found.append((ticket, work.order(ticket.order_id)))
         if ticket.predecessor_id is None or last_resale(work, ticket) is not None:
-            return found
+            break
         ticket = work.ticket(ticket.predecessor_id)
-    raise Unknown(what="purchase so long ago")
+    return found
 
 
 def _serve(
