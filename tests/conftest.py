@@ -21,6 +21,9 @@ settings.register_profile(
 )
 settings.register_profile("ci", settings.get_profile("house"), print_blob=True)
 settings.register_profile("deep", settings.get_profile("house"), max_examples=2_000)
+settings.register_profile(
+    "campaign", settings.get_profile("house"), max_examples=20_000
+)
 settings.load_profile("ci" if os.environ.get("CI") == "true" else "house")
 
 _numbers = itertools.count(1)

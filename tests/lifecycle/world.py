@@ -173,7 +173,7 @@ class World:
     def _locked(self, kind):
         return [each for each in self.tickets() if each.lock.kind == kind]
 
-    def likely(self, by):
+    def likely(self, by):  # noqa: C901, one line a move
         """Return the moves that lead somewhere from here, the more promising twice."""
         moves = ["reserve", "passes", "complain"]
         kinds = {ticket.lock.kind for ticket in self.tickets()}
@@ -502,7 +502,11 @@ class World:
         if more % 7 == 6:
             self.cards.commit(write)  # The answer is lost.
             return
-        proof = self.cards.commit(write) if more % 4 else Proof(False, reason="torn")
+        proof = (
+            self.cards.commit(write)
+            if more % 4
+            else Proof(committed=False, reason="torn")
+        )
         self._do(
             media.settle_write,
             self.cards,
@@ -595,7 +599,7 @@ class World:
                 session_id=self.fresh(),
                 write_id=self.fresh(),
             )
-            torn = Proof(False, reason="torn")
+            torn = Proof(committed=False, reason="torn")
             self._do(
                 coupons.redeem,
                 self.cards,
