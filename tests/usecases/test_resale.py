@@ -471,3 +471,15 @@ def test_a_buyer_in_good_faith_keeps_it_and_the_seller_compensates(market):
     shares = market.pay_out(sale.sale_id, at=START)
     assert shares == {"seller": 0, "royalty": 280, "platform": 120, "tax": 440}
     assert market.owner(ticket_id) == CAROL
+
+
+def test_what_a_compensation_took_out_of_escrow_the_seller_makes_up(market):
+    [ticket_id] = market.issue(**LATER)
+    market.list_ticket(ticket_id)
+    sale_id = market.buy(ticket_id).sale_id
+    market.compensate(sale_id, BOB, 3_000)
+    assert market.purse(ALICE) == 10_000
+    market.reverse(sale_id)
+    assert market.purse(CAROL) == 10_000
+    assert market.purse(ALICE) == 7_000
+    assert market.balance(f"escrow/{sale_id}/EUR") == 0
