@@ -157,7 +157,11 @@ def _serve(
         for category in offering.categories:
             most = PROMISES_MAX - made
             made += _promise(work, desk, offering, line, category, most, at)
-    work.record(cause)
+    try:
+        work.record(cause)
+    except Overtaken:
+        desk.let_go([each.id for each in work.touched(Allotment)])
+        raise
     return made
 
 
