@@ -9,6 +9,7 @@ from uuid import UUID
 
 from ledger.adapters.sandbox_payments import SandboxPayments
 from ledger.aggregates.account import Account, Entry
+from ledger.aggregates.e_ticket import ETicket
 from ledger.aggregates.order import Order
 from ledger.aggregates.payment import Payment
 from ledger.application import Ledger
@@ -113,8 +114,16 @@ class Till(Town):
     def order(self, order_id) -> Order:
         return self.ledger.order(order_id)
 
-    def payment(self, order_id) -> Payment | None:
-        return self.ledger.find(Payment, payment_id(order_id))
+    def payment(self, order_id) -> Payment:
+        """Return an order's first payment."""
+        found = self.ledger.find(Payment, payment_id(order_id))
+        assert found is not None
+        return found
+
+    def tickets(self, order_id) -> list[ETicket]:
+        """Return the tickets that were issued for an order, whatever became of them."""
+        found = self.order(order_id).tickets
+        return [self.ledger.ticket(each) for each in found if each is not None]
 
     def at_provider(self, order_id) -> NewsKind | None:
         """What the provider has done last about the payment itself."""
@@ -199,7 +208,7 @@ class Mortal:
     @contextmanager
     def __call__(self) -> Iterator[Mortal]:
         """Let the process live in here until it dies; say nothing of it."""
-        where = [(self.till.ledger, "save")]
+        where: list[tuple[object, str]] = [(self.till.ledger, "save")]
         where += [(self.till.provider, call) for call in self.CALLS]
         for owner, name in where:
             setattr(owner, name, self._wrapped(getattr(owner, name)))
