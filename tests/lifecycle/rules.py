@@ -41,6 +41,16 @@ def titles(tickets, owners):
     assert {ticket.id: ticket.owner_id for ticket in tickets} == owners
 
 
+def moved_rightly(before, after, *, decided):
+    """O3, O5: a title that moved took the epoch along, and was not frozen."""
+    for ticket_id, (owner, epoch, frozen) in before.items():
+        now_owner, now_epoch, _ = after[ticket_id]
+        assert now_epoch >= epoch
+        if now_owner != owner:
+            assert now_epoch > epoch
+            assert decided or not frozen
+
+
 def locks(ledger, tickets):
     """O4: what a lock names is live. O7: nothing holds what has ended."""
     for ticket in tickets:

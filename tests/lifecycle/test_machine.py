@@ -52,10 +52,12 @@ class Town(RuleBasedStateMachine):
         if move == LIKELY:
             likely = self.world.likely(by)
             move = likely[n % len(likely)]
+        before = self.world.title_state()
         try:
             getattr(self.world, move)(n, by, more)
         except Refusal as refusal:
             self.is_accountable(refusal)
+        rules.moved_rightly(before, self.world.title_state(), decided=move == "judge")
 
     def is_accountable(self, refusal):
         """A refusal has its code, and names events that are there."""

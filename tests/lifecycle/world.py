@@ -173,6 +173,17 @@ class World:
     def _locked(self, kind):
         return [each for each in self.tickets() if each.lock.kind == kind]
 
+    def title_state(self):
+        """Return each ticket's owner and epoch, and whether its title may move."""
+        return {
+            each.id: (
+                each.owner_id,
+                each.epoch,
+                any("no_title" in hold.effects for hold in each.holds),
+            )
+            for each in self.ledger.all_of(ETicket)
+        }
+
     def likely(self, by):  # noqa: C901, one line a move
         """Return the moves that lead somewhere from here, the more promising twice."""
         moves = ["reserve", "passes", "complain"]
@@ -745,5 +756,5 @@ MOVES = [
     for name, value in vars(World).items()
     if callable(value)
     and not name.startswith("_")
-    and name not in ("fresh", "tickets", "likely")
+    and name not in ("fresh", "tickets", "likely", "title_state")
 ]
