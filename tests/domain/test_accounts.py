@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -19,6 +21,7 @@ from ledger.aggregates.account import (
 )
 from ledger.errors import Refusal
 from tests.domain.examples import ALICE, HOUR, ISSUER, NOON
+from tests.log.test_events import golden_aggregates
 
 ENTRY = UUID(int=700)
 ORDER_1, ORDER_2 = UUID(int=701), UUID(int=702)
@@ -233,7 +236,7 @@ def keep(purse, at, purpose_id, many, hours):
     hold(purse, many, purpose_id, until=at + hours * HOUR, at=at)
 
 
-DOES = {
+DOES: dict[str, Callable[..., Any]] = {
     "credit": credit,
     "spend": lambda purse, at, many: post(purse, -many, at=at),
     "hold": keep,
@@ -314,3 +317,13 @@ def test_an_entry_balances_in_each_currency_by_itself():
     )
     with pytest.raises(ValueError, match="sum to zero in every currency"):
         an_entry(Posting("a", 5, "EUR"), Posting("b", -5, POINTS))
+
+
+def test_an_entry_of_the_first_version_reads_with_its_currency_in_each_posting():
+    """As it was stored first: one currency for the whole entry."""
+    (entry,) = [each for each in golden_aggregates() if each.id == UUID(int=0x1F2)]
+    assert isinstance(entry, Entry)
+    assert entry.postings == [
+        Posting("00000000-0000-0000-0000-00000000020a", 5_000, "EUR"),
+        Posting("counter/EUR", -5_000, "EUR"),
+    ]

@@ -34,6 +34,7 @@ from tests.domain.examples import (
     UID,
     a_ticket,
 )
+from tests.log import golden_money
 from tests.log.event_catalogue import GOLDEN
 from tests.log.test_events import golden, shape
 
@@ -228,6 +229,9 @@ STORIES: Sequence[Callable[[], list[Recorded]]] = (
     other_ends,
     a_card_that_was_lost_and_accused,
     gifts,
+    golden_money.points_that_expire,
+    golden_money.orders,
+    golden_money.card_payments,
 )
 
 
