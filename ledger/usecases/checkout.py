@@ -78,6 +78,11 @@ class PaymentFailed(Conflict):
     says = "The payment did not succeed ({reason}); nothing was taken."
 
 
+class HalfOfExchange(Conflict):
+    code = "in_exchange"
+    says = "These places are held for an exchange; confirm that, or give it up."
+
+
 @dataclass(frozen=True, slots=True)
 class Checkout:
     """Where an order's payment stands; tickets while it is confirmed."""
@@ -396,6 +401,8 @@ def _asked(
     """Check what a buyer asks for, and seal his answers."""
     order = work.order(order_id)
     order.require_held_by(by, at)
+    if order.in_exchange_for is not None:
+        raise HalfOfExchange(because=order.names(1))
     offering = offering_of(work, order)
     parts = tenders.in_order(paying, order.price)
     tenders.require_points(

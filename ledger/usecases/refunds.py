@@ -35,7 +35,7 @@ from ledger.aggregates.order import Order
 from ledger.application import Cause, Ledger, Work
 from ledger.errors import Conflict
 from ledger.ports import StockDesk
-from ledger.usecases import accounts, allowances, checkout, points, stock, waiting
+from ledger.usecases import accounts, allowances, points, repaying, stock, waiting
 from ledger.usecases.accounts import Leg
 from ledger.vocabulary.ids import part_id
 from ledger.vocabulary.money import Money, split
@@ -242,7 +242,7 @@ def pay_back(
                 at=at,
             )
         else:
-            checkout.refund_order_lines(
+            repaying.refund_order_lines(
                 work,
                 order=order,
                 ticket_ids=[],

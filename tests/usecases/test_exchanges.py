@@ -419,6 +419,15 @@ def test_at_the_limit_one_may_still_exchange_but_not_grow(installation):
         town.reserve(ALICE, category="gallery")
 
 
+def test_the_places_of_an_exchange_are_not_bought_beside_the_old_ticket(installation):
+    town = a_town(installation, purchase_limit=1)
+    (old,) = buy(town)
+    quote = offer(town, old, to="gallery")
+    with pytest.raises(checkout.HalfOfExchange):
+        town.pay(quote.exchange_id)
+    assert owned_by(town, ALICE) == {old}
+
+
 def test_while_it_is_being_exchanged_nothing_else_happens_to_it(installation):
     town = a_town(installation)
     (old,) = buy(town)
