@@ -107,7 +107,7 @@ def test_of_an_ended_ticket_no_credential_is_made_whichever_way(installation, li
     }
     ways = (
         lambda: desk.transmit(ticket_id),
-        lambda: ticket.prepare_write(**writes, by=ALICE, at=NOON),
+        lambda: ticket.prepare_write(write_id=fresh(), **place, by=ALICE, at=NOON),
         lambda: transmission.sealed_for(
             desk.ledger.device(desk.terminal_id),
             desk.personal,
