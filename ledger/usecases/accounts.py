@@ -22,6 +22,7 @@ from ledger.vocabulary.ids import account_id, expiry_entry_id
 from ledger.vocabulary.money import Money
 
 E_MONEY = "e-money"
+_PAGE = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,6 +246,23 @@ class TrialBalance:
     @property
     def holds(self) -> bool:
         return not any(self.sums_minor.values()) and not self.unexplained
+
+
+def trial_balance_of(ledger: Ledger) -> TrialBalance:
+    """Add up every posting in the log, and hold every purse against them."""
+    entries: list[Entry] = []
+    accounts: list[Account] = []
+    start: int | None = 1
+    topics = [Entry.Made.TOPIC, Account.Opened.TOPIC]
+    while start is not None:
+        page = ledger.recorder.select_notifications(start, _PAGE, topics=topics)
+        for each in page:
+            entry = ledger.find(Entry, each.originator_id)
+            account = ledger.find(Account, each.originator_id)
+            entries += [entry] if entry is not None else []
+            accounts += [account] if account is not None else []
+        start = page[-1].id + 1 if len(page) == _PAGE else None
+    return trial_balance(entries, accounts)
 
 
 def trial_balance(

@@ -12,7 +12,6 @@ from ledger.aggregates.account import Account, Entry
 from ledger.aggregates.e_ticket import ETicket
 from ledger.aggregates.order import Order
 from ledger.aggregates.payment import Payment
-from ledger.application import Ledger
 from ledger.ports import NewsKind, PaymentNews
 from ledger.usecases import accounts, checkout
 from ledger.usecases.accounts import (
@@ -144,23 +143,20 @@ class Till(Town):
         """Return what all entries together have posted to a name."""
         return sum(
             posting.amount_minor
-            for entry in all_of(self.ledger, Entry)
+            for entry in self.entries()
             for posting in entry.postings
             if posting.account == account
         )
 
     def trial_balance(self) -> TrialBalance:
-        ledger = self.ledger
-        return accounts.trial_balance(all_of(ledger, Entry), all_of(ledger, Account))
+        return accounts.trial_balance_of(self.ledger)
 
-
-def all_of(ledger: Ledger, kind: Any) -> list[Any]:
-    """Return every aggregate of a kind, by the event that begins one."""
-    first = kind.Made if kind is Entry else kind.Opened
-    found = ledger.recorder.select_notifications(
-        start=1, limit=10_000, topics=[first.TOPIC]
-    )
-    return [ledger.find(kind, each.originator_id) for each in found]
+    def entries(self) -> list[Entry]:
+        found = self.ledger.recorder.select_notifications(
+            start=1, limit=10_000, topics=[Entry.Made.TOPIC]
+        )
+        made = [self.ledger.find(Entry, each.originator_id) for each in found]
+        return [entry for entry in made if entry is not None]
 
 
 def card(amount_minor: int, token: str = "tok-ok") -> Tender:
