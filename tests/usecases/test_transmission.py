@@ -99,12 +99,7 @@ def test_of_an_ended_ticket_no_credential_is_made_whichever_way(installation, li
     desk.change(ticket_id, **ENDS[life])
     ticket = desk.ledger.ticket(ticket_id)
     assert ticket.life == life
-    writes: dict[str, Any] = {
-        "write_id": fresh(),
-        "medium_uid": "04",
-        "slot": 0,
-        "seq": 1,
-    }
+    place: dict[str, Any] = {"medium_uid": "04", "slot": 0, "seq": 1}
     ways = (
         lambda: desk.transmit(ticket_id),
         lambda: ticket.prepare_write(write_id=fresh(), **place, by=ALICE, at=NOON),
