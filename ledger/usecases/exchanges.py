@@ -41,6 +41,7 @@ from ledger.usecases import (
     waiting,
 )
 from ledger.usecases.accounts import Leg
+from ledger.usecases.groups import moving_with
 from ledger.usecases.stock import HeldPlace
 from ledger.usecases.tenders import BadTender, Tender
 from ledger.vocabulary.ids import part_id
@@ -258,7 +259,7 @@ def _require_exchange(
     groups = {ticket.group_id for ticket in tickets}
     if len(tickets) > 1 and (len(groups) > 1 or None in groups):
         raise BadExchange(says="Several tickets are exchanged if they stay together.")
-    refunds.require_whole_groups(tickets)
+    refunds.require_whole_groups(work, tickets)
     for ticket in tickets:
         if work.find(Order, ticket.order_id or ticket.id) is None:
             raise refunds.NotPaidHere(because=ticket.names(1))
@@ -391,14 +392,14 @@ def _end(
     exchange_id: UUID,
     at: datetime,
 ) -> None:
-    group = {ticket.id for ticket in olds}
+    ids = [ticket.id for ticket in olds]
     for number, (ticket, residual) in enumerate(zip(olds, residuals, strict=True)):
         own = list(successors) if len(olds) == 1 else [successors[number]]
         ticket.exchange(
             exchange_id=exchange_id,
             successors=own,
             residual_minor=residual,
-            group=group,
+            group=moving_with(work, ticket, ids),
             at=at,
         )
         refunds.free(work, ticket, at=at)

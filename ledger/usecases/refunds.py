@@ -37,6 +37,7 @@ from ledger.errors import Conflict
 from ledger.ports import StockDesk
 from ledger.usecases import accounts, allowances, points, repaying, stock, waiting
 from ledger.usecases.accounts import Leg
+from ledger.usecases.groups import moving_with
 from ledger.vocabulary.ids import part_id
 from ledger.vocabulary.money import Money, split
 
@@ -100,7 +101,7 @@ def refund(
     """
     work = ledger.work()
     tickets = [_arbiter(work, ticket_id) for ticket_id in dict.fromkeys(ticket_ids)]
-    require_whole_groups(tickets)
+    require_whole_groups(work, tickets)
     amounts = {}
     for number, ticket in enumerate(tickets):
         amount = due(work, ticket, by=by)
@@ -257,13 +258,12 @@ def pay_back(
     raise NotPaidHere(because=ticket.names(1))
 
 
-def require_whole_groups(tickets: Iterable[ETicket]) -> None:
-    """Raise `GroupTogether` unless what stays together is there as a whole."""
-    given = {ticket.id: ticket for ticket in tickets}
-    for ticket in given.values():
-        group = [each for each in given.values() if each.group_id == ticket.group_id]
+def require_whole_groups(work: Work, tickets: Sequence[ETicket]) -> None:
+    """Raise `GroupTogether` unless of what stays together all is there that is left."""
+    ids = [ticket.id for ticket in tickets]
+    for ticket in tickets:
         bound = ticket.terms.together and ticket.group_id is not None
-        if bound and len(group) < ticket.group_size:
+        if bound and len(moving_with(work, ticket, ids)) < ticket.group_size:
             raise GroupTogether(group_size=ticket.group_size, because=ticket.names(1))
 
 

@@ -314,6 +314,15 @@ def test_tickets_that_stay_together_go_back_together(installation):
     assert refund(town, one, other).total.amount_minor == 8_000
 
 
+def test_what_is_left_of_a_group_goes_back_when_the_rest_has_ended(installation):
+    town = Town(installation, terms=Terms(refundable=True, together=True))
+    _, (one, other) = buy_with(town, Tender("e-money", 8_000), count=2)
+    ticket = town.ledger.ticket(one)
+    ticket.revoke(reason="stolen", by=ISSUER, at=NOON)
+    town.ledger.record(ticket, cause=CAUSE)
+    assert refund(town, other).total.amount_minor == 4_000
+
+
 def test_a_card_that_could_still_be_used_is_cleared_first(installation):
     town = Town(installation, terms=Terms(refundable=True))
     ticket_id = town.buy()
