@@ -74,8 +74,10 @@ def entry(ledger: Ledger, amount_minor: int = 1) -> None:
         entry_id=fresh(),
         reason="test",
         reference="test",
-        currency="EUR",
-        postings=[Posting("left", amount_minor), Posting("right", -amount_minor)],
+        postings=[
+            Posting("left", amount_minor, "EUR"),
+            Posting("right", -amount_minor, "EUR"),
+        ],
         at=NOON,
     )
     ledger.record(made, cause=CAUSE)
