@@ -14,7 +14,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from ledger.aggregates.medium import Reading
 from ledger.ports import CardOperation
-from ledger.usecases.media import STAMP_FILE, WRITE_DATA, Proof
+from ledger.usecases.media import Proof
+from ledger.usecases.media.settling import STAMP_FILE, WRITE_DATA
 from ledger.vocabulary.medium_record import (
     EMPTY_SLOT,
     SLOTS_MAX,
