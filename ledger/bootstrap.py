@@ -19,6 +19,7 @@ from psycopg.sql import SQL, Identifier
 from ledger.adapters.card_authority import MasterKeys
 from ledger.adapters.embedded_postgres import EmbeddedPostgres
 from ledger.adapters.migrator import migrate
+from ledger.adapters.sandbox_payments import SandboxPayments
 from ledger.adapters.secrets import FileSecrets
 from ledger.adapters.stock_desk import PostgresStockDesk
 from ledger.adapters.tokens import TokenStore
@@ -26,6 +27,7 @@ from ledger.application import Ledger
 from ledger.clock import Clock, SystemClock
 from ledger.log.cipher import SubjectCipher
 from ledger.log.recorder import environment
+from ledger.ports import PaymentProvider
 from ledger.projections.accounts import AccountsView
 from ledger.projections.freshness import FreshnessView
 from ledger.projections.notices import NoticesView
@@ -33,6 +35,9 @@ from ledger.projections.ownership import OwnershipView
 from ledger.projections.wallet import WalletView
 from ledger.settings import Settings
 from ledger.usecases import stock_search
+
+# What the sandbox of payments has done: no real provider is asked yet.
+PAYMENTS_FILE = "sandbox_payments.json"
 
 
 class InstallationError(Exception):
@@ -63,6 +68,7 @@ class Installation:
     secrets: FileSecrets
     tokens: TokenStore
     desk: PostgresStockDesk
+    provider: PaymentProvider
     views: Views
 
     @property
@@ -108,6 +114,9 @@ def _assembled(
         secrets=secrets,
         tokens=TokenStore(datastore),
         desk=desk,
+        provider=SandboxPayments(
+            secret=secrets.payment_callbacks(), file=settings.home / PAYMENTS_FILE
+        ),
         views=Views(
             ownership=OwnershipView(datastore),
             freshness=FreshnessView(datastore),

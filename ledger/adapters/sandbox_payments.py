@@ -2,9 +2,9 @@
 
 What a card does is in its token, as with the test cards of real providers: words
 joined by `-` after `tok`. `declines`, `capture-declines`, `refund-declines`: no, for
-good; `loses-authorise`, `loses-capture`, `loses-refund`: the thing is done but the first
-answer lost; `away-…`: nobody is there for the first call. `tok-ok` does nothing of it.
-Its state is one JSON file, written anew with every change, or memory alone.
+good; `loses-authorise`, `loses-capture`, `loses-refund`: it is done, but the first
+answer is lost; `away-…`: nobody is there for the first call. `tok-ok` does nothing of
+it. Its state is memory alone, or one JSON file that several processes may share.
 
 Callbacks are signed as `t=<seconds>,v1=<HMAC-SHA256 of "t.body">`, as Stripe does it
 (docs.stripe.com/webhooks/signature), and are as old as five minutes at most.
@@ -12,13 +12,15 @@ Callbacks are signed as `t=<seconds>,v1=<HMAC-SHA256 of "t.body">`, as Stripe do
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import hmac
 import json
 import os
 import re
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -49,14 +51,12 @@ class SandboxPayments:
         self._file = file
         self._lock = threading.Lock()
         self._payments: dict[str, dict[str, Any]] = {}
-        if file is not None and file.exists():
-            self._payments = json.loads(file.read_text("utf-8"))
 
     def authorise(self, *, payment_id: UUID, amount: Money, instrument: str) -> str:
         """See `PaymentProvider`."""
         if not _TOKEN.fullmatch(instrument):
             raise Declined("no such card")
-        with self._lock:
+        with self._opened():
             known = self._payments.setdefault(
                 str(payment_id),
                 {
@@ -84,7 +84,7 @@ class SandboxPayments:
 
     def capture(self, *, payment_id: UUID, reference: str) -> None:
         """See `PaymentProvider`."""
-        with self._lock:
+        with self._opened():
             known = self._known(payment_id)
             self._away(known, "capture")
             if known["state"] == "captured":
@@ -100,7 +100,7 @@ class SandboxPayments:
 
     def cancel(self, *, payment_id: UUID) -> None:
         """See `PaymentProvider`."""
-        with self._lock:
+        with self._opened():
             known = self._payments.setdefault(str(payment_id), _nothing())
             self._away(known, "cancel")
             if known["state"] == "captured":
@@ -112,7 +112,7 @@ class SandboxPayments:
         self, *, payment_id: UUID, reference: str, refund_id: UUID, amount: Money
     ) -> None:
         """See `PaymentProvider`."""
-        with self._lock:
+        with self._opened():
             known = self._known(payment_id)
             self._away(known, "refund")
             if str(refund_id) in known["refunds"]:
@@ -128,7 +128,7 @@ class SandboxPayments:
 
     def look_up(self, *, payment_id: UUID) -> Sequence[PaymentNews]:
         """See `PaymentProvider`."""
-        with self._lock:
+        with self._opened():
             known = self._payments.get(str(payment_id))
             if known is None or known["state"] == "new":
                 return []
@@ -136,7 +136,7 @@ class SandboxPayments:
 
     def dispute(self, *, payment_id: UUID, dispute_id: str, status: NewsKind) -> None:
         """Let the cardholder's bank open a dispute, or decide it."""
-        with self._lock:
+        with self._opened():
             self._known(payment_id)["disputes"][dispute_id] = str(status)
             self._save()
 
@@ -180,6 +180,19 @@ class SandboxPayments:
             ]
         except (KeyError, TypeError, ValueError):
             raise BadCallback("the callback is not in its form") from None
+
+    @contextmanager
+    def _opened(self) -> Iterator[None]:
+        """Have the state to oneself, as it is now."""
+        with self._lock:
+            if self._file is None:
+                yield
+                return
+            with self._file.with_suffix(".lock").open("w") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX)
+                if self._file.exists():
+                    self._payments = json.loads(self._file.read_text("utf-8"))
+                yield
 
     def _known(self, payment_id: UUID) -> dict[str, Any]:
         known = self._payments.get(str(payment_id))

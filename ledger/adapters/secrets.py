@@ -105,6 +105,11 @@ class FileSecrets:
         """The key that seals half-done authentications of cards."""
         return self._bytes("continuation")
 
+    def payment_callbacks(self) -> bytes:
+        """The key by which the sandbox of payments signs what it says."""
+        key = self._bytes("print")
+        return hmac.new(key, b"eticket-ledger payment callbacks", "sha256").digest()
+
     def card_masters(self) -> Mapping[str, Any]:
         """The cards' master keys in hex by name, and their `key_version`."""
         masters: Mapping[str, Any] = self._kept["cards"]

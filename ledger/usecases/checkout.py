@@ -21,12 +21,24 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from ledger.aggregates.offering import Offering
-from ledger.aggregates.order import UNPAID, Order, OrderState, PaymentInFlight
+from ledger.aggregates.order import (
+    UNPAID,
+    Order,
+    OrderState,
+    OrderUnknown,
+    PaymentInFlight,
+)
 from ledger.aggregates.payment import Payment, PaymentState
 from ledger.aggregates.sale import Sale
 from ledger.application import Cause, Ledger, Work, attempt
-from ledger.errors import Conflict, Malformed, Overtaken
-from ledger.ports import PaymentNews, PaymentProvider, PersonalData, StockDesk
+from ledger.errors import Conflict, Denied, Malformed, Overtaken
+from ledger.ports import (
+    BadCallback,
+    PaymentNews,
+    PaymentProvider,
+    PersonalData,
+    StockDesk,
+)
 from ledger.usecases import (
     accounts,
     chargebacks,
@@ -47,12 +59,15 @@ from ledger.vocabulary.money import Money
 
 __all__ = [
     "AnswersMissing",
+    "CallbackRefused",
     "Checkout",
     "PaymentFailed",
     "advance",
     "begin",
     "decide_payment",
     "hear",
+    "hear_callback",
+    "look_at",
     "pay_at_once",
     "refund_order_lines",
 ]
@@ -81,6 +96,11 @@ class PaymentFailed(Conflict):
 class HalfOfExchange(Conflict):
     code = "in_exchange"
     says = "These places are held for an exchange; confirm that, or give it up."
+
+
+class CallbackRefused(Denied):
+    code = "counterfeit"
+    says = "The callback is refused: {why}."
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,6 +234,24 @@ def advance(
     return _told(order, at, ledger.position())
 
 
+def hear_callback(
+    ledger: Ledger,
+    desk: StockDesk,
+    provider: PaymentProvider,
+    *,
+    body: bytes,
+    signature: str,
+    at: datetime,
+    cause: Cause,
+) -> int:
+    """Take in a provider's callback. Raises `CallbackRefused` unless it is his own."""
+    try:
+        news = provider.read_callback(body=body, signature=signature, at=at)
+    except BadCallback as bad:
+        raise CallbackRefused(why=str(bad)) from None
+    return hear(ledger, desk, provider, news=news, at=at, cause=cause)
+
+
 def hear(
     ledger: Ledger,
     desk: StockDesk,
@@ -243,6 +281,14 @@ def hear(
                 ledger, provider, sale_id=payment.purpose_id, at=at, cause=cause
             )
     return ledger.position()
+
+
+def look_at(ledger: Ledger, *, order_id: UUID, by: UUID, at: datetime) -> Checkout:
+    """Tell an order's buyer where it stands. Raises `OrderUnknown` for others."""
+    order = ledger.order(order_id)
+    if order.buyer_id != by:
+        raise OrderUnknown
+    return _told(order, at, ledger.position())
 
 
 def decide_payment(

@@ -36,6 +36,7 @@ class Bench:
     callback: Callable[[PaymentNews, datetime], tuple[bytes, str]]
     good: str
     declined: str
+    not_refunded: str
     not_captured: str
     loses: dict[str, str]
     """By call, a card with which it is done and the answer lost, once."""
@@ -53,6 +54,7 @@ def sandbox(file: Path | None) -> Bench:
         callback=lambda news, at: provider.callback(news, at=at),
         good="tok-ok",
         declined="tok-declines",
+        not_refunded="tok-refund-declines",
         not_captured="tok-capture-declines",
         loses={call: f"tok-loses-{call}" for call in CALLS},
         away={call: f"tok-away-{call}" for call in CALLS},
@@ -181,6 +183,14 @@ def test_an_authorisation_that_is_not_good_for_its_capture_says_so_for_good(
     assert known(bench, payment_id) == [NewsKind.DECLINED]
 
 
+def test_a_card_that_takes_nothing_back_says_so_for_good(bench, payment_id):
+    reference = captured(bench, payment_id, bench.not_refunded)
+    for _ in range(2):
+        with pytest.raises(Declined):
+            refund(bench, payment_id, reference, 1, 1_000)
+    assert known(bench, payment_id) == [NewsKind.CAPTURED]
+
+
 def through(bench: Bench, payment_id: UUID, card: str) -> tuple[str, list[str]]:
     """Pay and pay back; make a call again that had no answer. Return what had none."""
     unanswered: list[str] = []
@@ -261,6 +271,16 @@ def test_what_is_signed_but_makes_no_sense_is_refused_too():
         signature = f"t={seconds},v1={provider._signed(seconds, body)}"
         with pytest.raises(BadCallback):
             provider.read_callback(body=body, signature=signature, at=NOON)
+
+
+def test_two_processes_share_one_sandbox(tmp_path):
+    one, other = (sandbox(tmp_path / "payments.json") for _ in range(2))
+    first, second = uuid4(), uuid4()
+    reference = authorise(one, first)
+    authorise(other, second)
+    other.provider.capture(payment_id=first, reference=reference)
+    assert known(one, first) == [NewsKind.CAPTURED]
+    assert known(one, second) == [NewsKind.AUTHORISED]
 
 
 def test_the_sandbox_knows_after_a_restart_what_it_had_done(tmp_path):
