@@ -28,10 +28,12 @@ from ledger.aggregates.gift import Gift
 from ledger.aggregates.mandate import Mandate
 from ledger.aggregates.medium import Medium, MediumUnknown
 from ledger.aggregates.offering import Offering
+from ledger.aggregates.offline_fact import OfflineFact
 from ledger.aggregates.order import Order, OrderUnknown
 from ledger.aggregates.paper import Paper
 from ledger.aggregates.party import Party
 from ledger.aggregates.payment import Payment
+from ledger.aggregates.receipt import Receipt
 from ledger.aggregates.registered_sale import RegisteredSale
 from ledger.aggregates.sale import Sale
 from ledger.aggregates.waiting_list import WaitingList
@@ -58,10 +60,12 @@ AGGREGATES: tuple[type[Recorded], ...] = (
     Mandate,
     Medium,
     Offering,
+    OfflineFact,
     Order,
     Paper,
     Party,
     Payment,
+    Receipt,
     RegisteredSale,
     Sale,
     WaitingList,

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PublicKey
 
-from ledger.aggregates.device import Device, DeviceKind, DeviceNotAuthorised
+from ledger.aggregates.device import Device, DeviceKind, DeviceNotAuthorised, Rights
 from ledger.aggregates.party import Party, PartyKind
 from ledger.application import Cause, Ledger
 from ledger.errors import Malformed
@@ -87,6 +87,24 @@ def revoke(
     if not as_operator and device.keeper_id != by:
         raise DeviceNotAuthorised(why="it is somebody else's")
     device.revoke(reason=reason, at=at)
+    return ledger.record(device, cause=cause)
+
+
+def delegate(
+    ledger: Ledger,
+    *,
+    device_id: UUID,
+    rights: Rights,
+    by: UUID,
+    as_operator: bool,
+    at: datetime,
+    cause: Cause,
+) -> int:
+    """Say what a device may do: its keeper narrows that, an operator gives more."""
+    device = ledger.device(device_id)
+    if not as_operator and device.keeper_id != by:
+        raise DeviceNotAuthorised(why="it is somebody else's")
+    device.delegate(rights=rights, by=by, widen=as_operator, at=at)
     return ledger.record(device, cause=cause)
 
 

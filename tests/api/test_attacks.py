@@ -251,7 +251,7 @@ def test_a_revoked_machine_accuses_no_card(callers, installation):
     )
     assert (said.status, said.json["code"]) == (403, "device_not_authorised")
     medium = callers.operator.get(f"/v1/media/{card.uid.hex()}").json
-    assert medium["status"] == "ACTIVE"
+    assert medium["status"] == "PERSONALISED"
 
 
 def test_a_resale_for_nothing_names_no_entry(callers):

@@ -16,9 +16,13 @@ from uuid import UUID
 from eventsourcing.persistence import Mapper
 
 from ledger.aggregates.base import Recorded
+from ledger.aggregates.device import Device, Rights
 from ledger.aggregates.e_ticket import ETicket, HoldKind, Terms
 from ledger.aggregates.gift import Gift, TitleMoved
 from ledger.aggregates.medium import Change, Medium, SlotState
+from ledger.aggregates.offline_fact import OfflineFact
+from ledger.aggregates.paper import Paper
+from ledger.aggregates.receipt import Receipt
 from ledger.application import Cause
 from ledger.log.replay import transcoder
 from ledger.vocabulary.codes import Verdict
@@ -30,6 +34,7 @@ from tests.domain.examples import (
     HOUR,
     ISSUER,
     NOON,
+    OFFERING,
     TILL,
     UID,
     a_ticket,
@@ -171,7 +176,7 @@ def a_card_that_was_lost_and_accused() -> list[Recorded]:
         at=NOON,
     )
     ticket_id = UUID(int=0x1004)
-    marks = [
+    marks: list[Said] = [
         {"seq": seq, "change": Change(0, SlotState(status, 2, uses, ticket_id))}
         for seq, status, uses in ((2, 2, 0), (1, 1, 1))
     ]
@@ -219,6 +224,45 @@ def gifts() -> list[Recorded]:
     return [gift]
 
 
+def machines_and_what_they_did_offline() -> list[Recorded]:
+    device = Device.enrol(
+        device_id=UUID(int=0x2230),
+        kind="dispenser",
+        keeper_id=CAROL,
+        public_key="00" * 32,
+        label="Foyer, left",
+        at=NOON,
+    )
+    rights = Rights((ISSUER,), (OFFERING,), offline=True, serial_prefix="D1-")
+    device.delegate(rights=rights, by=CAROL, widen=True, at=NOON)
+    print_job: Said = {"ticket_id": UUID(int=0x1004), "job_id": REFS[5], "at": NOON}
+    paper = Paper.number(
+        paper_id=UUID(int=0x2231), serial="D1-1", device_id=device.id, **print_job
+    )
+    fact = OfflineFact.report(
+        fact_id=UUID(int=0x2232),
+        device_id=device.id,
+        ticket_id=UUID(int=0x1004),
+        kind="dispensed",
+        said={"serial": "D1-1", "mark": {"uid": UID.hex(), "slot": 0, "seq": 2}},
+        digest="00" * 32,
+        agrees=False,
+        case_ids=[CASE],
+        **FACTS,
+    )
+    return [device, paper, fact]
+
+
+def a_receipt_of_a_shop() -> list[Recorded]:
+    shown: Said = {"receipt_id": UUID(int=0x2233), "shop_id": BOB, "receipt": "R-7"}
+    receipt = Receipt.begin(**shown, at=NOON)
+    coupon: Said = {"ticket_id": UUID(int=0x1005), "at": NOON}
+    receipt.claim_for(session_id=REFS[6], until=SOON, **coupon)
+    receipt.release(session_id=REFS[6], at=NOON)
+    receipt.redeem(session_id=REFS[7], **coupon)
+    return [receipt]
+
+
 STORIES: Sequence[Callable[[], list[Recorded]]] = (
     a_gift_in_a_dispute,
     a_resale_and_its_end,
@@ -232,6 +276,8 @@ STORIES: Sequence[Callable[[], list[Recorded]]] = (
     golden_money.points_that_expire,
     golden_money.orders,
     golden_money.card_payments,
+    machines_and_what_they_did_offline,
+    a_receipt_of_a_shop,
 )
 
 

@@ -137,7 +137,7 @@ def test_a_till_that_fails_at_any_call_takes_no_use_twice(stage, failure, after)
     told = known = 0
     for call in itertools.count():
         assert call < CALLS_MAX
-        receipt, struck = f"R{call}", False
+        receipt, struck = f"{coupon}/{call}", False
         fate.at = call
         fate.begins()
         try:
@@ -172,7 +172,7 @@ def test_a_coupon_under_an_open_lease_is_not_leased_again(stage):
         bridge.bring_in_line(lying, load=[coupon])
     fate = Fate(after=True)
     till = stage.till(wrapped=lambda inner: Fated(inner, fate))
-    purchase = {"receipt": "R1", "amount_minor": 450, "currency": "EUR"}
+    purchase = {"receipt": str(coupon), "amount_minor": 450, "currency": "EUR"}
     fate.begins()
     fate.at = 1  # The lease is taken, and the program is no more.
     with laid(card) as lying, pytest.raises(Killed):

@@ -165,7 +165,7 @@ def test_a_coupon_torn_at_the_till_loses_no_use_and_gains_none(stage, processed)
         receipts.append(
             till.redeem(
                 lying,
-                receipt="R1",
+                receipt=str(coupon),
                 amount_minor=450,
                 currency="EUR",
                 at=stage.clock.now(),
