@@ -31,6 +31,7 @@ from api.v1 import (
     notices,
     orders,
     parties,
+    payments,
     projections,
     redemptions,
     taps,
@@ -89,7 +90,8 @@ def _routes(app: Flask, its: Installation, signer: Signer) -> Document:
         parties.blueprint(its.ledger, its.personal, its.tokens, its.clock),
         accounts.blueprint(its.ledger, views.accounts, waiting, its.clock),
         catalogue.blueprint(its.ledger, its.desk, its.clock),
-        orders.blueprint(its.ledger, its.desk, its.personal, its.clock),
+        orders.blueprint(its.ledger, its.desk, its.provider, its.personal, its.clock),
+        payments.blueprint(its.ledger, its.desk, its.provider, its.clock),
         tickets.blueprint(
             its.ledger,
             its.personal,

@@ -1,7 +1,9 @@
-"""Orders: a place is reserved, then paid or released."""
+"""Orders: places are reserved, then paid or released."""
 
 from __future__ import annotations
 
+from dataclasses import asdict
+from typing import Any
 from uuid import UUID
 
 from flask import Response
@@ -12,16 +14,20 @@ from api.auth import cause, party
 from api.openapi.fields import Choice, Flag, Id, Strict, Text, Time, Whole, about
 from api.openapi.routes import Answer, Json, Routes
 from api.positions import recorded
+from ledger.aggregates.account import AMOUNT_MAX_MINOR
 from ledger.aggregates.offering import CATEGORY_MAX
 from ledger.aggregates.order import LINES_MAX
 from ledger.application import Ledger, attempt
 from ledger.clock import Clock, new_id
-from ledger.ports import PersonalData, StockDesk
-from ledger.usecases import sales
+from ledger.ports import PaymentProvider, PersonalData, StockDesk
+from ledger.usecases import checkout, sales
 from ledger.usecases.accounts import E_MONEY
+from ledger.usecases.checkout import Checkout
+from ledger.usecases.tenders import KINDS, Tender
 from ledger.vocabulary.sealed_ticket import RIGHT_MAX
 
 ANSWER_MAX = 100
+TOKEN_MAX = 200
 
 
 class OrderIn(Strict):
@@ -72,8 +78,35 @@ class OrderOut(Strict):
     held_until = Time()
 
 
+class TenderIn(Strict):
+    tender = Choice(*KINDS, required=True)
+    amount_minor = Whole(least=1, most=AMOUNT_MAX_MINOR, required=True)
+    points = Whole(
+        most=AMOUNT_MAX_MINOR,
+        load_default=0,
+        metadata=about("How many are worth the amount, where points pay."),
+    )
+    instrument = Text(
+        most=TOKEN_MAX,
+        load_default=None,
+        allow_none=True,
+        metadata=about("The card's token of the payment provider, never its number."),
+    )
+
+
 class PaymentIn(Strict):
-    tender = Choice(E_MONEY, required=True)
+    tender = Choice(
+        E_MONEY,
+        load_default=None,
+        allow_none=True,
+        metadata=about("Pays the whole price; or say `tenders`."),
+    )
+    tenders = fields.List(
+        fields.Nested(TenderIn),
+        load_default=list,
+        validate=validate.Length(max=len(KINDS)),
+        metadata=about("Each kind once at most; together they are the price."),
+    )
     answer = Text(
         most=ANSWER_MAX,
         load_default=None,
@@ -89,13 +122,35 @@ class PaymentIn(Strict):
 
 
 class PaymentOut(Strict):
-    ticket_id = fields.UUID(metadata=about("The first ticket."))
+    order_id = fields.UUID()
+    state = fields.String(
+        metadata=about(
+            "CONFIRMED: paid. PAYMENT_IN_FLIGHT: the card's provider has not answered"
+            " yet, ask again."
+        )
+    )
+    in_doubt = fields.Boolean(
+        metadata=about("The provider has not answered for so long that it is in doubt.")
+    )
+    ticket_id = fields.UUID(
+        allow_none=True, metadata=about("The first ticket; null: none yet.")
+    )
     ticket_ids = fields.List(fields.UUID())
-    entry_id = fields.UUID(allow_none=True, metadata=about("null: it was free."))
+    entry_id = fields.UUID(
+        allow_none=True, metadata=about("null: it was free, or is not paid yet.")
+    )
+
+
+class DecisionIn(Strict):
+    give_up = Flag(required=True, metadata=about("Or only ask the provider once more."))
 
 
 def blueprint(
-    ledger: Ledger, desk: StockDesk, personal: PersonalData, clock: Clock
+    ledger: Ledger,
+    desk: StockDesk,
+    provider: PaymentProvider,
+    personal: PersonalData,
+    clock: Clock,
 ) -> Blueprint:
     routes = Routes("orders", "/v1/orders", "Reservations and their payment.")
 
@@ -124,24 +179,68 @@ def blueprint(
         }
         return answer, recorded(held.position)
 
+    @routes.get("/<uuid:order_id>", gives=PaymentOut)
+    def look_at(order_id: UUID) -> Any:
+        """Tell where an order of mine stands."""
+        return _out(
+            checkout.look_at(ledger, order_id=order_id, by=party(), at=clock.now())
+        )
+
     @routes.post("/<uuid:order_id>/payment", takes=PaymentIn, gives=PaymentOut)
     def pay(body: Json, order_id: UUID) -> Answer:
-        """Pay a reservation: the buyer owns the tickets from this moment on."""
-        entry_id, answer = new_id(), body["answer"]
+        """Pay a reservation: the buyer owns the tickets once it is CONFIRMED."""
+        entry_id, at = new_id(), clock.now()
+        answer = body["answer"]
         answers = body["answers"] or ([] if answer is None else [answer])
-        bought = attempt(
-            lambda: sales.pay(
+        paying = [Tender(kind=each.pop("tender"), **each) for each in body["tenders"]]
+        if not paying:
+            price = ledger.order(order_id).price.amount_minor
+            paying = [Tender(E_MONEY, price)] if price else []
+        paid = attempt(
+            lambda: checkout.begin(
                 ledger,
+                desk,
+                provider,
                 personal,
                 order_id=order_id,
-                entry_id=entry_id,
                 by=party(),
+                paying=paying,
                 answers=answers,
-                at=clock.now(),
+                entry_id=entry_id,
+                at=at,
                 cause=cause(),
             )
         )
-        return bought, recorded(bought.position)
+        return _out(paid), recorded(paid.position)
+
+    @routes.post("/<uuid:order_id>/payment/check", gives=PaymentOut, status=200)
+    def check(order_id: UUID) -> Answer:
+        """Ask the provider for the answer that a payment of mine waits for."""
+        at = clock.now()
+        checkout.look_at(ledger, order_id=order_id, by=party(), at=at)
+        done = checkout.advance(
+            ledger, desk, provider, order_id=order_id, at=at, cause=cause()
+        )
+        return _out(done), recorded(done.position)
+
+    @routes.post(
+        "/<uuid:order_id>/payment/decision",
+        takes=DecisionIn,
+        gives=PaymentOut,
+        status=200,
+    )
+    def decide(body: Json, order_id: UUID) -> Answer:
+        """Settle a payment in doubt as an operator."""
+        done = checkout.decide_payment(
+            ledger,
+            desk,
+            provider,
+            order_id=order_id,
+            give_up=body["give_up"],
+            at=clock.now(),
+            cause=cause(),
+        )
+        return _out(done), recorded(done.position)
 
     @routes.delete("/<uuid:order_id>")
     def release(order_id: UUID) -> Response:
@@ -159,3 +258,8 @@ def blueprint(
         return Response(status=204, headers=recorded(position))
 
     return routes.blueprint
+
+
+def _out(done: Checkout) -> dict[str, Any]:
+    first = done.ticket_ids[0] if done.ticket_ids else None
+    return {**asdict(done), "ticket_id": first}
