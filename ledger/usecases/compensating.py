@@ -14,7 +14,7 @@ from ledger.aggregates.e_ticket import ETicket
 from ledger.aggregates.order import Order
 from ledger.aggregates.sale import Sale
 from ledger.application import Work
-from ledger.usecases import accounts, checkout, clawbacks, points, refunds
+from ledger.usecases import accounts, checkout, clawbacks, paying_back, points
 from ledger.usecases.accounts import Leg
 from ledger.vocabulary.ids import compensation_id, step_id
 from ledger.vocabulary.money import Money
@@ -129,11 +129,11 @@ def give_back(
         _move(work, case, step, entry_id=entry_id, at=at)
         return
     order = work.order(_id_in(step.ref))
-    if refunds.last_resale(work, ticket) is not None:
+    if paying_back.last_resale(work, ticket) is not None:
         _refund_order(work, case, step, order, entry_id=entry_id, at=at)
         return
     due = Money(step.paid_minor, ticket.currency)
-    refunds.pay_back(work, ticket, due, entry_id=entry_id, reason=_REASON, at=at)
+    paying_back.pay_back(work, ticket, due, entry_id=entry_id, reason=_REASON, at=at)
     _take_points(work, case, ticket, order, entry_id=entry_id, at=at)
 
 

@@ -22,7 +22,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from ledger.aggregates.mandate import Mandate, NotMandated
 from ledger.aggregates.offering import Offering
 from ledger.aggregates.party import Party
 from ledger.aggregates.registered_sale import (
@@ -32,64 +31,26 @@ from ledger.aggregates.registered_sale import (
     RegisteredSaleState,
     RegisteredSaleUnknown,
 )
-from ledger.application import Cause, Ledger, Work
+from ledger.application import Cause, Ledger
 from ledger.errors import Malformed, Unknown
 from ledger.ports import PersonalData, StockDesk
-from ledger.usecases import accounts, allowances, issuing, refunds, stock, waiting
+from ledger.usecases import (
+    accounts,
+    allowances,
+    issuing,
+    mandates,
+    paying_back,
+    stock,
+    waiting,
+)
 from ledger.usecases.accounts import Leg
-from ledger.vocabulary.ids import elsewhere_id, mandate_id
+from ledger.vocabulary.ids import elsewhere_id
 from ledger.vocabulary.money import Money, split
 
 
 class PriceDiffers(Malformed):
     code = "malformed"
     says = "The seller took {taken_minor}, the issuer's price is {price_minor}."
-
-
-# The issuer's word.
-
-
-def give_mandate(
-    ledger: Ledger,
-    *,
-    issuer_id: UUID,
-    seller_id: UUID,
-    commission_percent: int,
-    at: datetime,
-    cause: Cause,
-) -> int:
-    """Authorise a seller as the issuer, or change his commission."""
-    work = ledger.work()
-    for party_id in (issuer_id, seller_id):
-        work.get(Party, party_id, Unknown(what="party"))
-    stream_id = mandate_id(issuer_id, seller_id)
-    found = work.find(Mandate, stream_id)
-    if found is not None:
-        found.renew(commission_percent=commission_percent, at=at)
-    else:
-        work.add(
-            Mandate.grant(
-                mandate_id=stream_id,
-                issuer_id=issuer_id,
-                seller_id=seller_id,
-                commission_percent=commission_percent,
-                at=at,
-            )
-        )
-    return work.record(cause)
-
-
-def withdraw_mandate(
-    ledger: Ledger, *, issuer_id: UUID, seller_id: UUID, at: datetime, cause: Cause
-) -> int:
-    """Take the word back as the issuer; sales that were registered stand."""
-    work = ledger.work()
-    found = work.get(Mandate, mandate_id(issuer_id, seller_id), Unknown(what="mandate"))
-    found.withdraw(at=at)
-    return work.record(cause)
-
-
-# The seller's sales.
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +111,7 @@ def register(
         told.require_standing()
         return _answer(told, ledger.position())
     offering = work.get(Offering, offering_id, Unknown(what="offering"))
-    percent = _commission_percent(work, offering, seller_id)
+    percent = mandates.commission_percent(work, offering, seller_id)
     work.get(Party, purchaser_id, Unknown(what="party"))
     offering.require_on_sale(at=at)
     allowances.taken(
@@ -262,23 +223,15 @@ def cancel(
     sale.cancel(reason=reason, entry_id=entry.id if entry else None, at=at)
     for ticket_id in sale.ticket_ids:
         ticket = work.ticket(ticket_id)
-        refunds.require_surrendered(ticket)
+        paying_back.require_surrendered(ticket)
         ticket.void(reason=reason, at=at)
-        refunds.free(work, ticket, at=at)
+        paying_back.free(work, ticket, at=at)
     position = work.record(cause)
     waiting.serve(ledger, desk, offering_id=sale.offering_id, at=at, cause=cause)
     return position
 
 
 # Below.
-
-
-def _commission_percent(work: Work, offering: Offering, seller_id: UUID) -> int:
-    mandate = work.find(Mandate, mandate_id(offering.issuer_id, seller_id))
-    if mandate is None:
-        raise NotMandated(because=offering.names(1))
-    mandate.require_in_force()
-    return mandate.commission_percent
 
 
 def _legs(

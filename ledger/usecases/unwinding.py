@@ -26,7 +26,7 @@ from ledger.usecases import (
     cases,
     compensating,
     gift_lines,
-    refunds,
+    paying_back,
     settlement,
     stock_search,
     stories,
@@ -147,7 +147,7 @@ def _change(work: Work, decided: Case, step: Step, *, at: datetime) -> None:
         case StepKind.REVOKE:
             _free_of_sale(work, ticket, at=at)
             ticket.revoke(reason=reason, decision_id=decided.id, at=at)
-            refunds.free(work, ticket, at=at)
+            paying_back.free(work, ticket, at=at)
         case StepKind.RECALL:
             ticket.recall_from_medium(medium_uid=str(step.ref), reason=reason, at=at)
         case StepKind.SURRENDER:
@@ -189,7 +189,7 @@ def _refund(
         at=at,
     )
     compensating.give_back(work, decided, step, entry_id=entry_id, at=at)
-    refunds.free(work, ticket, at=at)
+    paying_back.free(work, ticket, at=at)
 
 
 def _free_of_sale(work: Work, ticket: ETicket, *, at: datetime) -> None:

@@ -19,6 +19,7 @@ from ledger.errors import Refusal
 from ledger.usecases import (
     dispensing,
     elsewhere,
+    mandates,
     media,
     modification,
     parties,
@@ -287,7 +288,7 @@ def test_11_of_a_sale_and_a_tap_of_the_sellers_card_at_once_one_wins(installatio
 def test_16_the_same_reference_with_another_body_has_its_own_refusal(installation):
     town = Town(installation)
     seller = CAROL
-    elsewhere.give_mandate(
+    mandates.give_mandate(
         town.ledger,
         issuer_id=ISSUER,
         seller_id=seller,

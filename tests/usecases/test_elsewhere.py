@@ -25,7 +25,7 @@ from ledger.aggregates.registered_sale import (
 )
 from ledger.application import attempt
 from ledger.errors import Refusal
-from ledger.usecases import elsewhere, parties, resale, stock, transmission
+from ledger.usecases import elsewhere, mandates, parties, resale, stock, transmission
 from ledger.vocabulary.ids import elsewhere_id
 from ledger.vocabulary.money import Money
 from ledger.vocabulary.sealed_ticket import Transmission, unseal
@@ -37,7 +37,7 @@ SHOP = CAROL
 
 def mandated(installation, *, percent=5, **offering):
     town = Town(installation, **offering)
-    elsewhere.give_mandate(
+    mandates.give_mandate(
         town.ledger,
         issuer_id=ISSUER,
         seller_id=SHOP,
@@ -156,7 +156,7 @@ def test_a_sale_told_again_is_answered_again_and_happens_once(installation):
     )
     assert town.ledger.position() == before
     # Even once the sale is over, or the mandate withdrawn: it has happened.
-    elsewhere.withdraw_mandate(
+    mandates.withdraw_mandate(
         town.ledger, issuer_id=ISSUER, seller_id=SHOP, at=NOON, cause=CAUSE
     )
     assert tell(town, at=NOON + 24 * HOUR).ticket_ids == first.ticket_ids
@@ -180,7 +180,7 @@ def test_only_whom_the_issuer_has_authorised_sells(installation):
     town = mandated(installation)
     with pytest.raises(NotMandated):
         tell(town, seller_id=BOB)
-    elsewhere.withdraw_mandate(
+    mandates.withdraw_mandate(
         town.ledger, issuer_id=ISSUER, seller_id=SHOP, at=NOON, cause=CAUSE
     )
     with pytest.raises(NotMandated):
@@ -304,7 +304,7 @@ def test_the_same_sale_told_twice_at_once_happens_once(installation):
 
 def test_two_sellers_of_one_place_never_both_sell_it(installation):
     town = mandated(installation)
-    elsewhere.give_mandate(
+    mandates.give_mandate(
         town.ledger,
         issuer_id=ISSUER,
         seller_id=BOB,

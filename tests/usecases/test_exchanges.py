@@ -32,6 +32,8 @@ from ledger.usecases import (
     elsewhere,
     exchanges,
     grants,
+    mandates,
+    paying_back,
     refunds,
     stock,
 )
@@ -342,7 +344,7 @@ def test_what_was_not_paid_here_is_not_exchanged(installation):
         at=NOON,
         cause=CAUSE,
     ).ticket_ids
-    elsewhere.give_mandate(
+    mandates.give_mandate(
         town.ledger,
         issuer_id=ISSUER,
         seller_id=BOB,
@@ -366,7 +368,7 @@ def test_what_was_not_paid_here_is_not_exchanged(installation):
         cause=CAUSE,
     ).ticket_ids
     for ticket_id in (*given, *sold):
-        with pytest.raises(refunds.NotPaidHere):
+        with pytest.raises(paying_back.NotPaidHere):
             offer(town, ticket_id)
 
 

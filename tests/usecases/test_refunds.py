@@ -21,7 +21,7 @@ from ledger.aggregates.e_ticket import refusals as no
 from ledger.aggregates.e_ticket.states import HoldKind
 from ledger.application import attempt
 from ledger.errors import Refusal
-from ledger.usecases import accounts, checkout, grants, refunds, stock
+from ledger.usecases import accounts, checkout, grants, paying_back, refunds, stock
 from ledger.usecases.tenders import Tender
 from ledger.vocabulary.ids import account_id, allowance_id
 from ledger.vocabulary.money import Money
@@ -225,7 +225,7 @@ def test_for_what_was_granted_nothing_was_paid(installation):
         at=NOON,
         cause=CAUSE,
     )
-    with pytest.raises(refunds.NotPaidHere):
+    with pytest.raises(paying_back.NotPaidHere):
         refund(town, given.ticket_ids[0], by=BOB)
 
 
@@ -273,14 +273,14 @@ def test_parts_of_an_order_never_sum_to_more_than_was_paid(installation):
 
 def test_uses_in_counts_come_off_in_proportion():
     coupon = a_ticket(kind="coupon", uses_limit=3, price_minor=1_000)
-    assert refunds.worth_minor(used(coupon, 1)) == 667
+    assert paying_back.worth_minor(used(coupon, 1)) == 667
 
 
 def test_a_value_in_money_comes_off_as_it_was_used():
     coupon = a_ticket(
         kind="coupon", uses_limit=5_000, uses_unit="money", price_minor=4_500
     )
-    assert refunds.worth_minor(used(coupon, 2_000)) == 2_500
+    assert paying_back.worth_minor(used(coupon, 2_000)) == 2_500
 
 
 @given(
@@ -294,7 +294,7 @@ def test_nobody_gets_back_more_than_is_left_of_what_he_paid(limit, paid, share, 
     coupon = a_ticket(kind="coupon", uses_limit=limit, uses_unit=unit, price_minor=paid)
     if amount:
         used(coupon, amount)
-    worth = refunds.worth_minor(coupon)
+    worth = paying_back.worth_minor(coupon)
     assert 0 <= worth <= paid
     assert amount or worth == paid
     if unit == "count":
@@ -398,7 +398,7 @@ def test_a_sale_of_which_one_ticket_was_passed_on_stands_whole(installation):
 
 def test_an_order_that_was_not_paid_cannot_be_undone(installation):
     town = Town(installation)
-    with pytest.raises(refunds.NotPaidHere):
+    with pytest.raises(paying_back.NotPaidHere):
         void(town, town.reserve().order_id)
 
 
