@@ -348,10 +348,8 @@ class Freshness(Projection[FreshnessView]):
                 (domain_event.amount, ticket_id),
             ),
             (
-                # A row that does not qualify is no row, and its columns become NULL.
                 "UPDATE freshness_tickets SET life = CASE WHEN uses_left = 0 THEN %s"
-                " ELSE life END, (medium_uid, slot) ="
-                " (SELECT medium_uid, slot WHERE uses_left > 0) WHERE ticket_id = %s",
+                " ELSE life END WHERE ticket_id = %s",
                 (str(Life.SPENT), ticket_id),
             ),
         )

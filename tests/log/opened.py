@@ -13,6 +13,7 @@ from ledger.application import Ledger
 from ledger.bootstrap import Installation
 from ledger.log.cipher import SubjectCipher
 from ledger.log.recorder import environment
+from ledger.usecases import stock_search
 from tests.databases import Database
 from tests.domain.examples import ALICE, BOB, CAROL
 from tests.usecases.town import Town
@@ -41,6 +42,7 @@ def town(ledger: Ledger, **offering: Any) -> Town:
     """Found the town of the use cases' tests in this log."""
     personal = SubjectCipher(ledger.recorder.datastore, key_encryption=bytes(32))
     desk = PostgresStockDesk(ledger.recorder.datastore)
+    ledger.hear(stock_search.telling(desk))
     its = SimpleNamespace(ledger=ledger, personal=personal, desk=desk)
     return Town(cast("Installation", its), **offering)
 

@@ -211,6 +211,16 @@ def test_a_long_append_has_positions_in_the_order_of_its_events(ledger):
     assert ledger.paper(paper_id(2_009)).serial == "T-002009"
 
 
+def test_each_event_of_a_long_append_is_told_its_own_position(ledger):
+    stored = [
+        ledger.mapper.to_stored_event(each.collect_events()[0])
+        for each in long_append(1)
+    ]
+    told = ledger.recorder.insert_events(stored)
+    for event, position in [*zip(stored, told, strict=True)][:: len(stored) // 10]:
+        assert ledger.recorder.positions_of(event.originator_id) == {1: position}
+
+
 def test_a_long_append_that_was_overtaken_leaves_nothing(ledger):
     ledger.record(paper(500), cause=CAUSE)
     with pytest.raises(Overtaken):

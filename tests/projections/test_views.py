@@ -400,6 +400,24 @@ def test_an_offer_stands_again_behind_a_lease_that_came_to_nothing(ledger):
     assert (lock.kind, lock.ref) == ("GIFT", offer.offer_id)
 
 
+def test_a_listing_stands_again_if_the_purchaser_did_not_pay(ledger):
+    its = town(ledger)
+    ticket_id = its.buy(ALICE)
+    listing = its.list_ticket(ticket_id)
+    ticket, until = ledger.ticket(ticket_id), NOON + timedelta(minutes=5)
+    sale = {"sale_id": JOB, "at": NOON}
+    ticket.start_sale(listing_id=listing.listing_id, by=BOB, until=until, **sale)
+    recorded(ledger, ticket)
+    lock = view(ledger, WalletView).of_owner(ALICE)[0].lock
+    assert (lock.kind, lock.ref, lock.until) == ("SETTLEMENT", JOB, None)
+    ticket.abort_sale(reason="declined", **sale)
+    recorded(ledger, ticket)
+    lock = view(ledger, WalletView).of_owner(ALICE)[0].lock
+    assert (lock.kind, lock.ref) == ("LISTING", listing.listing_id)
+    assert lock.until == ticket.listing.until
+    assert kinds(ledger, ALICE) == ["sale_started", "sale_aborted"]
+
+
 @pytest.mark.parametrize(
     ("via", "told"), [("centre", ["gift_offered"]), ("direct", [])]
 )

@@ -20,4 +20,4 @@ if __name__ == "__main__":
     with open_installation(
         Settings(database_url=url, home=Path(home), schema=schema)
     ) as its:
-        run(its, rows_of(2_500), tell=tell)
+        run(its, rows_of(1_500), tell=tell)

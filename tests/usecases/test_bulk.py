@@ -171,20 +171,20 @@ def test_a_run_that_was_cut_short_goes_on_where_it_ended(
 
 
 def test_a_run_that_was_killed_goes_on_where_it_ended(installation, database, tmp_path):
-    open_stadium(installation, Block("stand", count=3_000))
-    rows = rows_of(2_500)
+    open_stadium(installation, Block("stand", count=2_000))
+    rows = rows_of(1_500)
     importer = [sys.executable, "-m", "tests.usecases.importer", database.server_url]
     with subprocess.Popen(
         [*importer, database.schema, str(tmp_path)], cwd=ROOT, stdout=subprocess.PIPE
     ) as process:
-        while b"issued 1000" not in process.stdout.readline():
+        while b"issued 500" not in process.stdout.readline():
             continue
         process.kill()
     issued = installation.ledger.find(Batch, BATCH).issued
-    assert 1_000 <= issued <= 2_500
-    assert counted(installation) == (500, 2_500 - issued, issued)
-    assert run(installation, rows).issued_now == 2_500 - issued
-    assert counted(installation) == (500, 0, 2_500)
+    assert 500 <= issued <= 1_500
+    assert counted(installation) == (500, 1_500 - issued, issued)
+    assert run(installation, rows).issued_now == 1_500 - issued
+    assert counted(installation) == (500, 0, 1_500)
 
 
 def test_two_runs_at_once_issue_each_ticket_once(installation, small_chunks):

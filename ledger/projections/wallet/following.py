@@ -55,12 +55,10 @@ _ELECTRONIC = (str(FormKind.ELECTRONIC), None, None, None)
 _IF_SPENT: LiteralString = (
     "UPDATE wallet SET"
     " life = CASE WHEN redeemed - reversed = uses_limit THEN 'SPENT' ELSE life END,"
-    " form_kind = CASE WHEN redeemed - reversed = uses_limit THEN 'ELECTRONIC'"
-    " ELSE form_kind END,"
-    " (medium_uid, slot, serial, lock_kind, lock_ref, lock_until, offer_id,"
-    " offer_until, listing_id, listing_until) = (SELECT medium_uid, slot, serial,"
-    " lock_kind, lock_ref, lock_until, offer_id, offer_until, listing_id,"
-    " listing_until WHERE redeemed - reversed < uses_limit) WHERE ticket_id = %s"
+    " (lock_kind, lock_ref, lock_until, offer_id, offer_until, listing_id,"
+    " listing_until) = (SELECT lock_kind, lock_ref, lock_until, offer_id, offer_until,"
+    " listing_id, listing_until WHERE redeemed - reversed < uses_limit)"
+    " WHERE ticket_id = %s"
 )
 
 
