@@ -113,7 +113,8 @@ MEANS = {
     "gift.declined": "The recipient does not want these.",
     "gift.expired": "The time of these was over; commands knew before.",
     "gift.offered": "Tickets are offered together, each on its terms.",
-    "gift.voided": "These were used or have ended, or cannot move without one that did.",
+    "gift.voided": "These were used or have ended, or cannot move without one that"
+    " did.",
     "gift.withdrawn": "The sender took these back, perhaps for another recipient.",
     "mandate.granted": "An issuer lets a seller with a shop of its own sell for him.",
     "mandate.renewed": "It is in force again, or at another commission.",

@@ -16,6 +16,7 @@ from uuid import UUID
 from eventsourcing.persistence import Mapper
 
 from ledger.aggregates.base import Recorded
+from ledger.aggregates.batch import Batch
 from ledger.aggregates.device import Device, Rights
 from ledger.aggregates.e_ticket import ETicket, HoldKind, Terms
 from ledger.aggregates.gift import Gift, TitleMoved
@@ -263,6 +264,17 @@ def a_receipt_of_a_shop() -> list[Recorded]:
     return [receipt]
 
 
+def an_import() -> list[Recorded]:
+    rows: Said = {"count": 2, "digest": "ab" * 32}
+    whose: Said = {"offering_id": UUID(int=0x1103), "issuer_id": ISSUER}
+    batch = Batch.begin(batch_id=UUID(int=0x1104), **whose, **rows, at=NOON)
+    batch.hold(places=["A1"], at=NOON)
+    batch.give_up(reason="sold_out", at=NOON)
+    batch.hold(places=["A1", "A2"], at=SOON)
+    batch.advance(upto=2, at=SOON)
+    return [batch]
+
+
 STORIES: Sequence[Callable[[], list[Recorded]]] = (
     a_gift_in_a_dispute,
     a_resale_and_its_end,
@@ -278,6 +290,7 @@ STORIES: Sequence[Callable[[], list[Recorded]]] = (
     golden_money.card_payments,
     machines_and_what_they_did_offline,
     a_receipt_of_a_shop,
+    an_import,
 )
 
 
