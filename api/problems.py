@@ -29,7 +29,7 @@ STATUS_BY_KIND: Mapping[type[Refusal], HTTPStatus] = {
 DATABASE_LOST = (InterfaceError, OperationalError)
 
 # What the framework refuses: a code and a sentence of ours for each status.
-_FRAMEWORK: Mapping[int, tuple[str, str]] = {
+FRAMEWORK: Mapping[int, tuple[str, str]] = {
     400: ("malformed_request", "The request is not valid HTTP for this server."),
     404: ("unknown", "There is nothing at this address."),
     405: ("method_not_allowed", "This address does not know this method."),
@@ -162,5 +162,5 @@ def _behind(behind: ProjectionBehind) -> Response:
 
 
 def _of_framework(status: HTTPStatus) -> Response:
-    code, detail = _FRAMEWORK.get(status, (status.name.lower(), status.description))
+    code, detail = FRAMEWORK.get(status, (status.name.lower(), status.description))
     return problem(status, code, detail=detail or status.phrase)
