@@ -8,38 +8,40 @@ as bytes: nobody can change it on the way.
 from __future__ import annotations
 
 import pickle
+from typing import Any, TypeVar
 from uuid import UUID
 
 from eventsourcing.persistence import Mapper, StoredEvent
-from eventsourcing.utils import Environment
 
-from ledger.application import Ledger
+from ledger.aggregates.base import Recorded
+from ledger.application import Cause, Ledger
 from ledger.errors import Overtaken
 from ledger.log.replay import transcoder
+
+_A = TypeVar("_A", bound=Recorded)
 
 
 class MemoryLedger(Ledger):
     """Loads and records like the `Ledger` it is, without a database."""
 
     def __init__(self) -> None:
-        self.env = Environment("memory")
         self._mapper = Mapper[UUID](transcoder())
         self._now: dict[UUID, bytes] = {}
         self._versions: dict[UUID, int] = {}
         self._listeners = []
         self.names: set[str] = set()
-        self.latest: dict[UUID, object] = {}
+        self.latest: dict[UUID, Any] = {}
         self.stored: list[StoredEvent] = []
 
-    def find(self, kind, stream_id):
+    def find(self, kind: type[_A], stream_id: UUID) -> _A | None:
         packed = self._now.get(stream_id)
         loaded = pickle.loads(packed) if packed else None  # noqa: S301, our own bytes
         return loaded if isinstance(loaded, kind) else None
 
-    def knows(self, stream_id):
+    def knows(self, stream_id: UUID) -> bool:
         return stream_id in self._now
 
-    def record(self, *aggregates, cause):
+    def record(self, *aggregates: Recorded, cause: Cause) -> int:
         changed = {each.id: each for each in aggregates if each.pending_events}
         for each in changed.values():
             before = each.pending_events[0].originator_version - 1
@@ -56,16 +58,16 @@ class MemoryLedger(Ledger):
             self._versions[each.id] = each.version
         return len(self.stored)
 
-    def position(self):
+    def position(self) -> int:
         return len(self.stored)
 
-    def event(self, stored):
+    def event(self, stored: StoredEvent) -> Any:
         """Read one stored event."""
         return self._mapper.to_domain_event(stored)
 
-    def events_of(self, stream_id):
+    def events_of(self, stream_id: UUID) -> list[tuple[int, Any]]:
         return [
-            (position, self._mapper.to_domain_event(stored))
+            (position, self.event(stored))
             for position, stored in enumerate(self.stored, 1)
             if stored.originator_id == stream_id
         ]
@@ -74,10 +76,10 @@ class MemoryLedger(Ledger):
         """Return every aggregate of a kind as it was last recorded: only to look at."""
         return [each for each in self.latest.values() if isinstance(each, kind)]
 
-    def replayed(self):
+    def replayed(self) -> list[Any]:
         """Return every aggregate as the log alone tells it."""
-        told: dict[UUID, object] = {}
+        told: dict[UUID, Any] = {}
         for stored in self.stored:
-            event = self._mapper.to_domain_event(stored)
-            told[stored.originator_id] = event.mutate(told.get(stored.originator_id))
+            event = self.event(stored)
+            told[event.originator_id] = event.mutate(told.get(event.originator_id))
         return list(told.values())

@@ -7,6 +7,7 @@ by what the machine remembers of its own: who ought to own what.
 from __future__ import annotations
 
 from collections import Counter
+from uuid import UUID
 
 from ledger.aggregates.account import Account, Entry
 from ledger.aggregates.allowance import Allowance
@@ -97,7 +98,7 @@ def money(ledger):
             lots += sum(lot.points for lot in hold.lots)
         assert account.currency != "PTS" or lots == max(0, account.balance_minor)
     # R2, R3: escrow holds what its sale has not given out, and nothing else.
-    balance = Counter()
+    balance: Counter[str] = Counter()
     for entry in ledger.all_of(Entry):
         for posting in entry.postings:
             balance[posting.account] += posting.amount_minor
@@ -127,7 +128,7 @@ def places(ledger, tickets, at):
 
 def limits(ledger, tickets):
     """D6: what a party's allowance counts as owned, it owns."""
-    by_party = {}
+    by_party: dict[tuple[UUID, UUID], set[UUID]] = {}
     for ticket in tickets:
         if ticket.life in (Life.OWNED, Life.DISPENSED, Life.SPENT):
             key = (ticket.offering_id, ticket.owner_id)

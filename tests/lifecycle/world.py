@@ -482,6 +482,7 @@ class World:
 
     def load(self, n, by, more):
         card = self._card_of(by)
+        self.writes.pop(card.uid, None)  # A new session: what was begun is over.
         mine = [
             each.id
             for each in self.tickets()
