@@ -6,10 +6,11 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import timedelta
 from itertools import permutations
+from uuid import UUID
 
 import pytest
 
-from ledger.aggregates.account import InsufficientFunds
+from ledger.aggregates.account import Account, InsufficientFunds
 from ledger.aggregates.e_ticket import Life, Terms
 from ledger.aggregates.order import (
     OrderClosed,
@@ -22,7 +23,7 @@ from ledger.aggregates.payment import PaymentState
 from ledger.application import attempt
 from ledger.errors import Refusal
 from ledger.ports import NewsKind, ProviderUnreachable
-from ledger.usecases import catalogue, reservations
+from ledger.usecases import catalogue, reservations, stock
 from ledger.usecases.accounts import Leg, purse_ref
 from ledger.usecases.answers import AnswerMissing
 from ledger.usecases.checkout import FENCE_S, AnswersMissing, PaymentFailed
@@ -318,6 +319,30 @@ def test_money_that_comes_late_with_no_place_left_goes_back(installation):
     assert till.trial_balance().holds
 
 
+def test_late_money_takes_another_place_if_its_own_is_sold(installation):
+    till = Till(installation, places=["A1", "A2"])
+    order_id = till.reserve(place="A1").order_id
+    given_up(till, order_id)
+    other = till.reserve(CAROL, place="A1", at=AFTER_FENCE).order_id
+    till.pay(other, CAROL, at=AFTER_FENCE)
+    till.hear(order_id, NewsKind.CAPTURED, at=AFTER_FENCE)
+    assert [ticket.right for ticket in till.tickets(order_id)] == ["A2"]
+    assert [line.place for line in till.order(order_id).lines] == ["A2"]
+    count = stock.count(till.ledger, till.offering_id)
+    assert (count.free, count.held, count.sold) == (0, 0, 2)
+
+
+def test_late_money_does_not_go_beyond_the_purchase_limit(installation):
+    till = Till(installation, purchase_limit=1)
+    order_id = till.reserve().order_id
+    given_up(till, order_id)
+    till.pay(till.reserve(at=AFTER_FENCE).order_id, at=AFTER_FENCE)
+    till.hear(order_id, NewsKind.CAPTURED, at=AFTER_FENCE)
+    assert till.order(order_id).state == OrderState.REFUNDED
+    count = stock.count(till.ledger, till.offering_id, at=AFTER_FENCE)
+    assert (count.free, count.held, count.sold) == (2, 0, 1)
+
+
 def test_late_money_for_several_places_takes_those_that_are_left(installation):
     till = Till(installation, places=["A1", "A2"])
     order_id = till.reserve(count=2, partial_ok=True).order_id
@@ -546,6 +571,28 @@ def test_an_order_advanced_by_many_at_once_is_paid_once(installation):
 
 def patient(till: Till, order_id):
     return attempt(lambda: till.advance(order_id))
+
+
+def test_who_is_overtaken_between_two_streams_looks_again(installation):
+    """The order was read before another's commit, the purse after it."""
+    till = Till(installation)
+    order_id = till.reserve().order_id
+    unheard(till, order_id, *mixed())
+    find = till.ledger.find
+    overtaken: list[UUID] = []
+
+    def find_late(kind, stream_id):
+        if kind is Account and not overtaken:
+            overtaken.append(stream_id)
+            till.advance(order_id)
+        return find(kind, stream_id)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(till.ledger, "find", find_late)
+        done = till.advance(order_id)
+    assert overtaken
+    assert (done.state, len(done.ticket_ids)) == (OrderState.CONFIRMED, 1)
+    assert (till.points(), till.purse()) == (500, 8_500)
 
 
 def test_two_payments_begun_at_once_are_one(installation):
