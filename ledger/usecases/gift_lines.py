@@ -17,6 +17,14 @@ from ledger.aggregates.e_ticket import ETicket, HoldEffect
 from ledger.aggregates.e_ticket.refusals import OfferUnknown
 from ledger.aggregates.gift import Gift, Line
 from ledger.application import Work
+from ledger.errors import Overtaken
+
+_ENDED = (
+    ETicket.GiftAccepted,
+    ETicket.GiftDeclined,
+    ETicket.GiftWithdrawn,
+    ETicket.GiftExpired,
+)
 
 
 def wait_together(work: Work, ticket_ids: Iterable[UUID], *, at: datetime) -> None:
@@ -45,6 +53,7 @@ def follow(work: Work, gift: Gift, *, at: datetime) -> None:
     """Note which pending lines have ended, and let the others wait or go on.
 
     Lines that are given together end together, and while one is frozen all wait.
+    Raises `Overtaken`.
     """
     expired: list[Line] = []
     voided: list[Line] = []
@@ -129,11 +138,17 @@ def _wait_together(work: Work, gift: Gift, at: datetime) -> None:
 
 
 def _ran_out(work: Work, ticket: ETicket, offer_id: UUID) -> bool:
-    """Whether the ticket lost the offer to time, and not to use or to an end."""
-    return any(
-        isinstance(event, ETicket.GiftExpired) and event.offer_id == offer_id
-        for event in _story(work, ticket)
-    )
+    """Whether the ticket lost the offer to time, and not to use or to an end.
+
+    A ticket that was accepted, declined or withdrawn is ahead of the gift as it was
+    read: raises `Overtaken`, for somebody recorded both in between.
+    """
+    for event in _story(work, ticket):
+        if isinstance(event, _ENDED) and event.offer_id == offer_id:
+            if not isinstance(event, ETicket.GiftExpired):
+                raise Overtaken
+            return True
+    return False
 
 
 def _last_offer(work: Work, ticket: ETicket) -> UUID | None:

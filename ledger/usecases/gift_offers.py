@@ -14,7 +14,7 @@ from uuid import UUID
 from ledger.aggregates.base import Recorded
 from ledger.aggregates.e_ticket import ETicket, FormKind
 from ledger.aggregates.gift import Gift, Line, LineState
-from ledger.application import Ledger, Work
+from ledger.application import Ledger, Work, attempt
 from ledger.errors import Unknown
 from ledger.usecases import gift_lines
 
@@ -76,6 +76,12 @@ def look_at_gift(
 
     To others it is not there: raises `Unknown`.
     """
+    return attempt(lambda: _look_at(ledger, offer_id, by, claim, at))
+
+
+def _look_at(
+    ledger: Ledger, offer_id: UUID, by: UUID, claim: str | None, at: datetime
+) -> GiftNow:
     work = ledger.work()
     gift = work.get(Gift, offer_id, Unknown(what="gift offer"))
     if not gift.concerns(by, claim):
