@@ -3,6 +3,7 @@
 import json
 import sys
 from datetime import timedelta
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
@@ -147,7 +148,7 @@ def test_a_database_that_is_not_there_is_said_in_a_sentence(ledgerctl, monkeypat
     assert len(said.splitlines()) == 1
 
 
-FOR_SALE = {
+FOR_SALE: dict[str, Any] = {
     "issuer_id": ISSUER,
     "title": "Cup final",
     "kind": "admission",
@@ -168,7 +169,7 @@ def offering_id(installation):
     times = {"sale_from": begin, "sale_until": end}
     times |= {"valid_from": begin, "valid_until": end}
     cause = Cause(actor="test")
-    said = {**FOR_SALE, **times, "offering_id": its}
+    said: dict[str, Any] = {**FOR_SALE, **times, "offering_id": its}
     catalogue.open_offering(installation.ledger, **said, at=NOON, cause=cause)
     return its
 

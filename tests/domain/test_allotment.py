@@ -1,5 +1,6 @@
 """A part of the stock: whatever is done, no place is had twice and none disappears."""
 
+from collections.abc import Callable
 from datetime import timedelta
 from uuid import UUID
 
@@ -42,7 +43,7 @@ def hold(part, *places, by=ORDER):
     part.hold(holder_id=by, places=places, until=NOON + TEN_MINUTES, at=NOON)
 
 
-DOES = {
+DOES: dict[str, Callable[..., object]] = {
     "hold": lambda part, holder, places: hold(part, *places, by=holder),
     "release": lambda part, holder, places: part.release(
         holder_id=holder, places=places, at=NOON

@@ -1,5 +1,6 @@
 """Limits: live holds and owned tickets count, and so does what was resold."""
 
+from collections.abc import Callable
 from datetime import timedelta
 from uuid import UUID
 
@@ -79,7 +80,7 @@ class Counted:
         return self.lose(ticket_id)
 
 
-DOES = {
+DOES: dict[str, Callable[..., object]] = {
     "hold": lambda allowance, order, count: hold(allowance, order.int, count),
     "release": lambda allowance, order: allowance.release(order_id=order, at=NOON),
     "buy": lambda allowance, order, tickets: allowance.buy(

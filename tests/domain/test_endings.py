@@ -1,11 +1,12 @@
 """How tickets end, and what brings them back."""
 
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 import pytest
 
-from ledger.aggregates.e_ticket import FormKind, Life, LockKind, Terms
+from ledger.aggregates.e_ticket import FormKind, HoldKind, Life, LockKind, Terms
 from ledger.aggregates.e_ticket import refusals as no
 from tests.domain.examples import (
     ALICE,
@@ -100,7 +101,7 @@ def test_it_expires_when_its_validity_is_over_and_no_case_keeps_it():
     ticket = a_ticket(not_after=NOON + HOUR)
     with pytest.raises(no.NotOver):
         ticket.expire(at=NOON)
-    ticket.freeze(case_id=DECISION, kind="LEGAL", effects=["flag_only"], at=NOON)
+    ticket.freeze(case_id=DECISION, kind=HoldKind.LEGAL, effects=["flag_only"], at=NOON)
     with pytest.raises(no.Frozen):
         ticket.expire(at=NOON + HOUR)
     ticket.unfreeze(case_id=DECISION, at=NOON)
@@ -122,7 +123,7 @@ def test_a_title_event_is_reversed_once():
     ticket = a_ticket()
     offer(ticket)
     accept(ticket)
-    undo = {
+    undo: dict[str, Any] = {
         "decision_id": DECISION,
         "reverses_version": ticket.title_version,
         "check_sealed": None,

@@ -1,6 +1,7 @@
 """What a hold forbids, what it leaves alone, and how it ends."""
 
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -65,6 +66,7 @@ def test_the_pause_is_capped_by_the_transfer_cut_off():
     offer(ticket)
     freeze(ticket, "no_title")
     ticket.unfreeze(case_id=CASE, at=NOON + 9 * MINUTE)
+    assert ticket.offer is not None
     assert ticket.offer.until == NOON + 10 * MINUTE
 
 
@@ -95,7 +97,9 @@ def test_of_two_cases_each_releases_its_own_hold_and_the_last_one_the_offer():
     freeze(ticket, "no_title", case_id=ANOTHER)
     ticket.unfreeze(case_id=CASE, at=NOON)
     assert [hold.case_id for hold in ticket.holds] == [ANOTHER]
-    assert ticket.offer.suspended_at is not None
+    assert ticket.offer is not None
+    suspended_at = ticket.offer.suspended_at
+    assert suspended_at is not None
     ticket.unfreeze(case_id=ANOTHER, at=NOON)
     assert (ticket.holds, ticket.offer.suspended_at) == ((), None)
 
@@ -179,7 +183,7 @@ def test_a_captured_settlement_waits_under_a_freeze():
         listing_id=OFFER, sale_id=JOB, by=BOB, until=NOON + LEASE, at=NOON
     )
     freeze(ticket, "no_title")
-    settle = {
+    settle: dict[str, Any] = {
         "listing_id": OFFER,
         "sale_id": JOB,
         "entry_id": None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -43,8 +44,8 @@ def a_line(ticket_id: UUID, price_minor: int = 1_000) -> Line:
     )
 
 
-def a_sale(tickets=TICKETS[:1], **given) -> Sale:
-    said = {
+def a_sale(tickets=TICKETS[:1], **given):
+    said: dict[str, Any] = {
         "sale_id": SALE,
         "buyer_id": CAROL,
         "seller_id": ALICE,
@@ -156,7 +157,7 @@ def test_what_was_paid_out_already_is_clawed_back():
 
 def test_a_compensation_takes_no_more_out_of_escrow_than_the_sellers_share():
     sale = escrowed(a_sale())
-    said = {
+    said: dict[str, Any] = {
         "party_id": BOB,
         "amount_minor": 1_000,
         "entry_id": ENTRY,
@@ -183,7 +184,7 @@ def test_a_sale_is_of_some_different_tickets(tickets):
 
 def test_what_compensation_took_out_of_escrow_the_seller_makes_up_for_the_buyer():
     sale = escrowed(a_sale(TICKETS[:2]))
-    said = {"entry_id": ENTRY, "decision_id": DECISION, "at": NOON}
+    said: dict[str, Any] = {"entry_id": ENTRY, "decision_id": DECISION, "at": NOON}
     sale.compensate(party_id=BOB, amount_minor=1_500, from_escrow_minor=1_500, **said)
     assert sale.missing_minor(TICKETS[:1]) == 550
     sale.give_back(ticket_ids=TICKETS[:1], **said)
@@ -192,7 +193,7 @@ def test_what_compensation_took_out_of_escrow_the_seller_makes_up_for_the_buyer(
     assert sale.state == SaleState.REFUNDED
 
 
-MOVES = {
+MOVES: dict[str, dict[str, Any]] = {
     "hold_funds": {},
     "escrow": {
         "entry_id": ENTRY,

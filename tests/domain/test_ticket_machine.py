@@ -405,6 +405,7 @@ def assert_titles_are_linear(story):
     """O2: each title event names the one before it, and who owned it then."""
     titles = [event for event in story if isinstance(event, TITLES)]
     for last, event in pairwise(titles):
+        assert not isinstance(event, ETicket.Issued)
         assert event.previous_title_version == last.originator_version
         giver = {
             ETicket.GiftAccepted: "giver_id",

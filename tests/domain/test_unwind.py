@@ -1,6 +1,7 @@
 """What a decision undoes: planned from a ticket's story alone, and balanced always."""
 
 from collections import Counter
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -47,12 +48,11 @@ def story(*moves, **more):
     for number, move in enumerate(moves, 1):
         version = 1 + 3 * number
         if isinstance(move, SaleFacts):
-            kind, to, sold = "resale", move.buyer_id, move
+            told.append(Move(version, "resale", owner, move.buyer_id, sale=move))
         else:
-            (kind, to), sold = move, None
-        told.append(Move(version, kind, owner, to, sale=sold))
-        owner = to
-    said = {
+            told.append(Move(version, move[0], owner, move[1]))
+        owner = told[-1].to_id
+    said: dict[str, Any] = {
         "ticket_id": TICKET,
         "issuer_id": ISSUER,
         "purchaser_id": ALICE,
@@ -381,8 +381,8 @@ class Model:
         self.told = told
         self.chain = list(told.standing)
         self.life = told.life
-        self.balances = Counter()
-        self.reversed = []
+        self.balances: Counter[str] = Counter()
+        self.reversed: list[int] = []
 
     def carry_out(self, step: Step) -> None:
         if step.kind == StepKind.REASSIGN:

@@ -1,5 +1,6 @@
 """Waiting: first come, first served; nobody starves, nothing is promised twice."""
 
+from collections.abc import Callable
 from datetime import timedelta
 from uuid import UUID
 
@@ -107,7 +108,7 @@ class Queue:
 @given(st.lists(STEPS, max_size=40))
 def test_what_comes_free_goes_to_the_first_in_line_and_to_him_alone(steps):
     queue = Queue()
-    does = {
+    does: dict[str, Callable[..., None]] = {
         "join": queue.join,
         "leave": queue.leave,
         "free": queue.come_free,

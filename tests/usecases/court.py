@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -59,14 +60,24 @@ class Court:
         self.ledger.record(ticket, cause=CAUSE)
         return ticket
 
-    def offer(self, ticket_id: UUID, *, by: UUID = ALICE, to: UUID = BOB) -> UUID:
+    def offer(
+        self, ticket_id: UUID, *, by: UUID = ALICE, to: UUID = BOB, at: datetime = NOON
+    ) -> UUID:
         offer_id = fresh()
         self.do(
-            ticket_id, "offer_gift", offer_id=offer_id, by=by, to=to, until=NOON + HOUR
+            ticket_id,
+            "offer_gift",
+            offer_id=offer_id,
+            by=by,
+            to=to,
+            until=at + HOUR,
+            at=at,
         )
         return offer_id
 
-    def accept(self, ticket_id: UUID, offer_id: UUID, *, by: UUID = BOB, at=NOON):
+    def accept(
+        self, ticket_id: UUID, offer_id: UUID, *, by: UUID = BOB, at: datetime = NOON
+    ) -> ETicket:
         return self.do(
             ticket_id,
             "accept_gift",
@@ -84,7 +95,7 @@ class Court:
         """Put the ticket on its owner's card and lease it; return the job's id."""
         write, job = fresh(), fresh()
         ticket = self.ledger.ticket(ticket_id)
-        slot = {"medium_uid": medium_uid, "slot": 1}
+        slot: dict[str, Any] = {"medium_uid": medium_uid, "slot": 1}
         ticket.prepare_write(write_id=write, seq=1, by=ticket.owner_id, at=NOON, **slot)
         ticket.confirm_write(write_id=write, epoch=ticket.epoch, at=NOON, **slot)
         ticket.start_dispense(

@@ -32,6 +32,7 @@ from tests.domain.examples import (
     UID,
     a_ticket,
 )
+from tests.lifecycle.memory import MemoryLedger
 
 CAUSE = Cause(actor="test")
 PEOPLE = (ALICE, BOB, CAROL)
@@ -57,6 +58,9 @@ class Unsealed:
     def open(self, subject_id: UUID, sealed: str) -> str | None:
         return sealed.partition(":")[2]
 
+    def destroy(self, subject_id: UUID) -> None:
+        """There is no key: everything stays readable."""
+
 
 class Market:
     """Everybody known, each with a purse; tickets are issued without an order."""
@@ -71,7 +75,7 @@ class Market:
         personal: PersonalData | None = None,
     ) -> None:
         self.ledger = ledger
-        self.personal = personal or Unsealed()
+        self.personal: PersonalData = personal or Unsealed()
         known = [
             Party.register(
                 party_id=party_id,
@@ -281,7 +285,8 @@ class Market:
         self.ledger.record(ticket, cause=CAUSE)
 
     def entries(self) -> list[Entry]:
-        """Return every entry but for what was paid in."""
+        """Return every entry but for what was paid in, of a ledger in memory."""
+        assert isinstance(self.ledger, MemoryLedger)
         return [
             each
             for each in self.ledger.replayed()

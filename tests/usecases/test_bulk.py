@@ -14,6 +14,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -28,6 +29,7 @@ from ledger.bootstrap import Installation
 from ledger.errors import Overtaken
 from ledger.usecases import bulk, catalogue, grants, stock
 from ledger.usecases.bulk import BadRows, NotEnough, Row, issuing
+from ledger.usecases.bulk.issuing import Progress
 from ledger.vocabulary.ids import allowance_id, imported_party_id, imported_ticket_id
 from tests.domain.examples import ALICE, HOUR, ISSUER, NOON
 from tests.usecases.town import CAUSE, fresh
@@ -76,7 +78,11 @@ def open_stadium(its: Installation, *blocks: Block, **more) -> None:
 
 def row(number: int, **more) -> Row:
     owner = {} if "name" in more else {"owner_id": FANS[number % len(FANS)]}
-    said = {"line": number + 2, "reference": f"R-{number:05}", "category": "stand"}
+    said: dict[str, Any] = {
+        "line": number + 2,
+        "reference": f"R-{number:05}",
+        "category": "stand",
+    }
     return Row(**(said | owner | more))
 
 
@@ -123,7 +129,7 @@ def test_ten_thousand_tickets_are_issued_in_one_command(installation):
     rows += [
         row(5_000 + n, category="seat", place=seat) for n, seat in enumerate(seats)
     ]
-    told = []
+    told: list[Progress] = []
     done = run(installation, rows, tell=told.append)
     assert (done.count, done.issued_now) == (10_000, 10_000)
     assert [each.held for each in told[:5]] == [2_000, 4_000, 6_000, 8_000, 10_000]
@@ -177,6 +183,7 @@ def test_a_run_that_was_killed_goes_on_where_it_ended(installation, database, tm
     with subprocess.Popen(
         [*importer, database.schema, str(tmp_path)], cwd=ROOT, stdout=subprocess.PIPE
     ) as process:
+        assert process.stdout is not None
         while b"issued 500" not in process.stdout.readline():
             continue
         process.kill()

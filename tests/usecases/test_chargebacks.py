@@ -1,6 +1,7 @@
 """Chargebacks as the provider tells them: in any order, twice, and acted on once."""
 
 import itertools
+from typing import Any
 
 import pytest
 
@@ -19,7 +20,7 @@ def court(installation):
 
 
 def notice_of(*ticket_ids, **more):
-    said = {
+    said: dict[str, Any] = {
         "payment_id": fresh(),
         "dispute_id": "dp_1",
         "purchaser_id": ALICE,

@@ -46,7 +46,8 @@ class Trading(RuleBasedStateMachine):
 
     @initialize()
     def opens(self) -> None:
-        self.market = Market(MemoryLedger(), purse_minor=6_000, purchase_limit=5)
+        self.ledger = MemoryLedger()
+        self.market = Market(self.ledger, purse_minor=6_000, purchase_limit=5)
         self.at = NOON
         self.sales: list[UUID] = []
         self.read = 0
@@ -70,11 +71,11 @@ class Trading(RuleBasedStateMachine):
 
     def tried(self, command: Callable[[], object]) -> bool:
         """Do it; a refusal must leave no trace."""
-        before = self.market.ledger.position()
+        before = self.ledger.position()
         try:
             command()
         except Refusal:
-            assert self.market.ledger.position() == before
+            assert self.ledger.position() == before
             return False
         return True
 
@@ -98,7 +99,7 @@ class Trading(RuleBasedStateMachine):
         ticket_id = self.on_sale()[-1]
         self.tried(
             lambda: resale.reprice(
-                self.market.ledger,
+                self.ledger,
                 ticket_id=ticket_id,
                 listing_id=self.market.listing_of(ticket_id),
                 by=self.market.owner(ticket_id),
@@ -118,12 +119,12 @@ class Trading(RuleBasedStateMachine):
     @precondition(lambda self: self.on_sale())
     @rule(right=st.integers(0, 99))
     def issuer_changes(self, right: int) -> None:
-        ticket = self.market.ledger.ticket(self.on_sale()[0])
+        ticket = self.ledger.ticket(self.on_sale()[0])
         changes = {"right": f"seat {right}"}
         if self.tried(
             lambda: ticket.modify(by=ISSUER, changes=changes, reason="", at=self.at)
         ):
-            self.market.ledger.record(ticket, cause=CAUSE)
+            self.ledger.record(ticket, cause=CAUSE)
 
     @precondition(lambda self: self.on_sale())
     @rule(first=places, count=st.integers(1, 4), buyer=st.integers(0, 5))
@@ -172,7 +173,7 @@ class Trading(RuleBasedStateMachine):
         sale = self.any_sale(-1)
         sold = [line.ticket_id for line in sale.left]
         frozen = any(self.is_frozen(ticket_id) for ticket_id in sold)
-        starts = [self.market.ledger.ticket(each).not_before for each in sold]
+        starts = [self.ledger.ticket(each).not_before for each in sold]
         if self.tried(lambda: self.market.pay_out(sale.id, at=self.at)):
             assert not frozen
             assert max(starts) <= self.at
@@ -219,7 +220,7 @@ class Trading(RuleBasedStateMachine):
 
     def read_on(self) -> None:
         """Take in what was recorded since, as any reader of the log would."""
-        newer = self.market.ledger.stored[self.read :]
+        newer = self.ledger.stored[self.read :]
         self.read += len(newer)
         for event in map(READER.to_domain_event, newer):
             if isinstance(event, Entry.Made):
@@ -236,14 +237,14 @@ class Trading(RuleBasedStateMachine):
                 self.payouts[event.originator_id] += 1
 
     def on_sale(self) -> list[UUID]:
-        ticket = self.market.ledger.ticket
+        ticket = self.ledger.ticket
         return [each for each in self.tickets if ticket(each).listing]
 
     def any_sale(self, which: int) -> Sale:
         return self.market.sale(self.sales[which % len(self.sales)])
 
     def is_frozen(self, ticket_id: UUID) -> bool:
-        return bool(self.market.ledger.ticket(ticket_id).holds)
+        return bool(self.ledger.ticket(ticket_id).holds)
 
 
 Trading.TestCase.settings = settings(max_examples=60, stateful_step_count=40)

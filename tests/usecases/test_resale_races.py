@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from threading import Barrier
 
 import pytest
@@ -52,8 +53,8 @@ def test_of_two_buyers_one_has_the_ticket_and_only_he_has_paid(market):
         market.list_ticket(ticket_id, 1_000)
         before = {each: market.purse(each) for each in (BOB, CAROL)}
         told = at_once(
-            lambda ticket_id=ticket_id: market.buy(ticket_id, by=BOB),
-            lambda ticket_id=ticket_id: market.buy(ticket_id, by=CAROL),
+            partial(market.buy, ticket_id, by=BOB),
+            partial(market.buy, ticket_id, by=CAROL),
         )
         assert sorted(told) == ["done", "unknown"]
         winner, loser = (BOB, CAROL) if told[0] == "done" else (CAROL, BOB)
@@ -67,8 +68,8 @@ def test_a_listing_taken_down_and_bought_at_once_is_one_of_the_two(market):
         market.list_ticket(ticket_id, 1_000)
         listing_id = market.listing_of(ticket_id)
         bought, taken_down = at_once(
-            lambda ticket_id=ticket_id: market.buy(ticket_id),
-            lambda ticket_id=ticket_id: market.unlist(ticket_id),
+            partial(market.buy, ticket_id),
+            partial(market.unlist, ticket_id),
         )
         assert (bought == "done") != (taken_down == "done")
         assert listing_id != market.listing_of(ticket_id)
@@ -80,8 +81,8 @@ def test_a_freeze_at_the_moment_of_the_sale_keeps_the_title_or_the_proceeds(mark
     for ticket_id in market.issue(count=ROUNDS, **later):
         market.list_ticket(ticket_id, 1_000)
         bought, frozen = at_once(
-            lambda ticket_id=ticket_id: market.buy(ticket_id),
-            lambda ticket_id=ticket_id: market.freeze(ticket_id),
+            partial(market.buy, ticket_id),
+            partial(market.freeze, ticket_id),
         )
         assert frozen == "done"
         assert bought in ("done", "frozen")
@@ -114,9 +115,7 @@ def test_a_listed_ticket_is_sold_or_dispensed_but_never_both(market):
             )
             market.ledger.record(ticket, cause=CAUSE)
 
-        bought, leased = at_once(
-            lambda ticket_id=ticket_id: market.buy(ticket_id), dispense
-        )
+        bought, leased = at_once(partial(market.buy, ticket_id), dispense)
         assert (bought == "done") != (leased == "done")
         lock = market.ledger.ticket(ticket_id).lock.kind
         assert lock == (LockKind.DISPENSE if leased == "done" else LockKind.NONE)

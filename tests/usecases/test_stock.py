@@ -189,6 +189,7 @@ def test_what_was_paid_is_booked_and_never_given_away(installation):
     with pytest.raises(SoldOut):
         town.reserve(BOB, at=after)
     part = town.ledger.find(Allotment, allotment_id(town.offering_id, 1))
+    assert part is not None
     assert part.sold["A1"].ticket_id == ticket_id
     assert town.ledger.order(lost.order_id).state == OrderState.EXPIRED
 
@@ -217,7 +218,7 @@ def test_a_payment_and_a_buyer_of_the_same_place_never_both_win(installation):
     """One pays in the last second; the other comes by when the time is over."""
     town = Town(installation, places=["A1"], purchase_limit=100)
     town.top_up(ALICE, 100_000)
-    outcomes = Counter()
+    outcomes: Counter[str] = Counter()
     for _ in range(8):
         held = town.reserve()
 
@@ -267,6 +268,7 @@ def test_an_order_that_ended_in_this_commit_leaves_its_place_to_it(installation)
     order = work.order(held.order_id)
     order.note_late_payment(at=NOON)
     offering = work.find(Offering, town.offering_id)
+    assert offering is not None
     again = stock.take(
         work,
         town.desk,

@@ -1,5 +1,6 @@
 """Those who wait are served before the public, in their order, and nobody twice."""
 
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
@@ -16,6 +17,7 @@ from ledger.aggregates.offering import (
 from ledger.aggregates.waiting_list import NotWaiting, WaitingList
 from ledger.application import attempt
 from ledger.usecases import catalogue, reservations, stock, waiting
+from ledger.usecases.reservations import Reservation
 from ledger.usecases.stock import LineFirst, StockCount
 from ledger.vocabulary.ids import waiting_list_id
 from tests.domain.examples import ALICE, BOB, CAROL, HOUR, ISSUER, NOON
@@ -27,6 +29,8 @@ PROMISE = timedelta(seconds=waiting.PROMISE_S)
 
 class Queue(Town):
     """A town in which people wait."""
+
+    orders: Sequence[Reservation] = ()
 
     def wait(self, by, *, count=1, category=None, at=NOON):
         return waiting.join(
