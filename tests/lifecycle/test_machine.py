@@ -7,8 +7,8 @@ every step the rules of `tests/lifecycle/rules.py` are asked of the whole ledger
 who owns what is held against a model that knows only which commands were accepted. In
 the end the log alone must tell the same state.
 
-Bugs planted to see this fail, one at a time, each caught: a gift accepted under a hold; a
-resale whose titles move without the escrow posting; a refund that keeps the place; a
+Bugs planted to see this fail, one at a time, each caught: a gift accepted under a hold;
+a resale whose titles move without the escrow posting; a refund that keeps the place; a
 capture that leaves the hold on the purse; a case that ends without releasing its holds;
 a case that releases another's; a gift that forgets the allowance; a title that moves
 without the epoch; a card write believed without its proof; a refund paid twice.

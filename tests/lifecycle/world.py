@@ -7,11 +7,12 @@ in the town as it is. It returns whether the ledger did it, or the refusal.
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 from datetime import timedelta
 from uuid import UUID
 
 from ledger.adapters.sandbox_payments import SandboxPayments
-from ledger.aggregates.case import Case, Decision
+from ledger.aggregates.case import Case, Decision, DecisionKind
 from ledger.aggregates.e_ticket import ETicket, FormKind, Life, LockKind, Terms
 from ledger.aggregates.order import Order
 from ledger.aggregates.sale import Sale
@@ -39,7 +40,7 @@ from ledger.usecases import (
     unwinding,
     waiting,
 )
-from ledger.usecases.media import Proof
+from ledger.usecases.media import MediumWrite, Proof
 from ledger.usecases.settlement import Wanted
 from ledger.usecases.tenders import Tender
 from ledger.vocabulary.money import Money
@@ -66,10 +67,8 @@ class World:
         self.cards = Cards()
         self.at = NOON
         self.owners: dict[UUID, UUID] = {}
-        self.writes = {}
-        self.jobs = {}
-        self.sessions = {}
-        self.offers = {}
+        self.writes: dict[bytes, MediumWrite] = {}
+        self.jobs: dict[UUID, tuple[UUID, bytes, MediumWrite] | str] = {}
         self._ids = itertools.count(10_000)
         for party_id in PARTIES:
             self._do(
@@ -328,7 +327,7 @@ class World:
             offer = ticket.offer
             if more % 2:
                 who = offer.to_party_id if more % 5 else by
-                command = ownership.decline_gift
+                command: Callable[..., object] = ownership.decline_gift
             else:
                 who = ticket.owner_id if more % 5 else by
                 command = ownership.withdraw_gift
@@ -694,19 +693,19 @@ class World:
     def _decision(self, case, more):
         ticket = self.ledger.latest[case.ticket_ids[0]]
         if more % 5 == 1:
-            return Decision("REVOKE")
+            return Decision(DecisionKind.REVOKE)
         if more % 5 == 2:
-            return Decision("REVERSE_TO", events=(f"{ticket.id}/1",))
+            return Decision(DecisionKind.REVERSE_TO, events=(f"{ticket.id}/1",))
         if more % 5 == 3:
-            return Decision("REFUND")
+            return Decision(DecisionKind.REFUND)
         if more % 5 == 4:
             return Decision(
-                "COMPENSATE",
+                DecisionKind.COMPENSATE,
                 payee_id=ticket.owner_id,
                 amount_minor=1_000,
                 currency="EUR",
             )
-        return Decision("UPHOLD")
+        return Decision(DecisionKind.UPHOLD)
 
     def _follow(self, before):
         """A decision moves titles as its plan says: believe the events, not the state.
