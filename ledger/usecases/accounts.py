@@ -12,6 +12,7 @@ from ledger.aggregates.account import (
     POINTS,
     Account,
     Entry,
+    NoMoney,
     Posting,
     require_amount,
 )
@@ -167,6 +168,8 @@ def top_up(
 ) -> ToppedUp:
     """Credit a purse with e-money that was paid in at a counter."""
     require_amount(amount.amount_minor)
+    if amount.currency == POINTS:
+        raise NoMoney
     work = ledger.work()
     work.get(Party, party_id, Unknown(what="party"))
     ref = purse_ref(party_id, amount.currency)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -141,12 +142,15 @@ class Till(Town):
 
     def posted(self, account: str) -> int:
         """Return what all entries together have posted to a name."""
-        return sum(
-            posting.amount_minor
-            for entry in self.entries()
-            for posting in entry.postings
-            if posting.account == account
-        )
+        return self.postings()[account]
+
+    def postings(self) -> Counter[str]:
+        """Return what all entries together have posted, by name."""
+        sums: Counter[str] = Counter()
+        for entry in self.entries():
+            for posting in entry.postings:
+                sums[posting.account] += posting.amount_minor
+        return sums
 
     def trial_balance(self) -> TrialBalance:
         return accounts.trial_balance_of(self.ledger)

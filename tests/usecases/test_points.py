@@ -6,9 +6,9 @@ from datetime import timedelta
 
 import pytest
 
-from ledger.aggregates.account import POINTS, InsufficientFunds
+from ledger.aggregates.account import POINTS, InsufficientFunds, NoMoney
 from ledger.ports import NewsKind
-from ledger.usecases import checkout
+from ledger.usecases import accounts, checkout
 from ledger.usecases.accounts import (
     Leg,
     points_issued_of,
@@ -142,3 +142,17 @@ def test_a_ledger_whose_purse_moved_without_an_entry_does_not_add_up(installatio
     till.ledger.record(purse, cause=CAUSE)
     balance = till.trial_balance()
     assert (balance.holds, balance.unexplained) == (False, [purse.id])
+
+
+def test_nobody_pays_points_in_at_a_counter(installation):
+    till = Till(installation)
+    with pytest.raises(NoMoney):
+        accounts.top_up(
+            till.ledger,
+            entry_id=fresh(),
+            party_id=ALICE,
+            amount=Money(100, POINTS),
+            reference="counter 1",
+            at=NOON,
+            cause=CAUSE,
+        )

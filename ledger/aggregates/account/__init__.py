@@ -8,6 +8,7 @@ from ledger.aggregates.account.refusals import (
     POINTS,
     BadAmount,
     InsufficientFunds,
+    NoMoney,
     NothingHeld,
     require_amount,
 )
@@ -21,6 +22,7 @@ __all__ = [
     "FundsHold",
     "InsufficientFunds",
     "Lot",
+    "NoMoney",
     "NothingHeld",
     "Posting",
     "require_amount",

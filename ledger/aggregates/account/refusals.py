@@ -18,6 +18,11 @@ class BadAmount(Malformed):
     says = "An amount is a whole number of minor units between 1 and {amount_max}."
 
 
+class NoMoney(Malformed):
+    code = "malformed"
+    says = "Points are earned; nobody pays them in."
+
+
 class NothingHeld(Conflict):
     code = "expired"
     says = "Nothing is held in the purse for this any more."

@@ -213,7 +213,7 @@ class Payment(Recorded):
     def disputed(
         self, *, dispute_id: str, status: str, amount_minor: int, at: datetime
     ) -> bool:
-        """Mirror a chargeback: opened, won or lost, which is final; say if it is news."""
+        """Mirror a chargeback: opened, won or lost (an end); say if it is news."""
         known = self.disputes.get(dispute_id)
         if known == status or known in ("won", "lost"):
             return False
