@@ -10,6 +10,7 @@ from threading import Barrier
 import pytest
 
 from ledger.aggregates.e_ticket.refusals import RedemptionUnknown, ReversalExceeds
+from ledger.aggregates.receipt import ReceiptInUse, ReceiptRedeemed
 from ledger.errors import Refusal
 from ledger.usecases import coupon_settlement, coupons
 from ledger.usecases.coupon_settlement import Settled
@@ -97,6 +98,18 @@ def test_c4_of_two_tills_that_take_one_receipt_at_once_one_redeems(foyer):
     assert left == [9, 10]
     # At another shop it is another receipt.
     foyer.use(*ready[0], "R-1", till=OTHER_TILL)
+
+
+def test_c4_a_receipt_that_is_taken_or_used_leases_no_other_coupon(foyer):
+    (one, card), (other, other_card) = loaded(foyer), loaded(foyer)
+    session = foyer.session(one, card, "R-1")
+    with pytest.raises(ReceiptInUse):
+        foyer.session(other, other_card, "R-1", till=TILL_2)
+    foyer.redeem(one, card, session)
+    with pytest.raises(ReceiptRedeemed):
+        foyer.session(other, other_card, "R-1", till=TILL_2)
+    assert foyer.now(other).lease is None
+    foyer.use(other, other_card, "R-2")
 
 
 def test_c6_issuer_and_shop_settle_final_redemptions_and_no_others(foyer):
