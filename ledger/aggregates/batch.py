@@ -13,7 +13,7 @@ about, so that whoever goes on after a crash neither repeats nor skips a row.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Self
 from uuid import UUID
 
@@ -21,6 +21,7 @@ from ledger.aggregates.base import FirstEvent, Recorded
 from ledger.errors import Conflict
 
 ROWS_MAX = 100_000
+HOLD_S = 24 * 60 * 60
 
 
 class BatchDiffers(Conflict):
@@ -74,8 +75,16 @@ class Batch(Recorded):
         self.digest = digest
         self.places: list[str] = []
         """The places of the first rows, in their order."""
+        self.held_since: datetime | None = None
         self.issued = 0
         self.completed = False
+
+    @property
+    def held_until(self) -> datetime | None:
+        """When the first of the places that it holds are free again; None for none."""
+        if self.held_since is None or self.completed:
+            return None
+        return self.held_since + timedelta(seconds=HOLD_S)
 
     def require_same(self, *, offering_id: UUID, digest: str) -> None:
         """Raise `BatchDiffers` unless these are the rows that were begun."""
@@ -93,6 +102,7 @@ class Batch(Recorded):
 
         def apply(self, aggregate: Batch) -> None:
             aggregate.places = [*aggregate.places, *self.places]
+            aggregate.held_since = aggregate.held_since or self.timestamp
 
     def give_up(self, *, reason: str, at: datetime) -> None:
         """Let go of the places of all rows that are not issued: one is not to be had,
@@ -105,6 +115,7 @@ class Batch(Recorded):
 
         def apply(self, aggregate: Batch) -> None:
             aggregate.places = aggregate.places[: aggregate.issued]
+            aggregate.held_since = None
 
     def advance(self, *, upto: int, at: datetime) -> None:
         """Note that all rows before `upto` are issued; with the last it is done."""

@@ -21,7 +21,7 @@ import pytest
 
 from ledger.aggregates.allotment import PlaceTaken
 from ledger.aggregates.allowance import Allowance
-from ledger.aggregates.batch import Batch, BatchDiffers
+from ledger.aggregates.batch import HOLD_S, Batch, BatchDiffers
 from ledger.aggregates.e_ticket import ETicket, Terms
 from ledger.aggregates.offering import Block, Category, NotTheIssuer, OfferingCancelled
 from ledger.aggregates.party import Party
@@ -194,7 +194,8 @@ def test_a_run_that_was_killed_goes_on_where_it_ended(installation, database, tm
     assert counted(installation) == (500, 0, 1_500)
 
 
-def test_two_runs_at_once_issue_each_ticket_once(installation, small_chunks):
+@pytest.mark.parametrize("_again", range(3))
+def test_two_runs_at_once_issue_each_ticket_once(installation, small_chunks, _again):
     open_stadium(installation, Block("stand", count=60))
     rows = rows_of(50)
     together = threading.Barrier(2)
@@ -294,7 +295,7 @@ def test_places_that_were_held_too_long_are_held_anew(
     rows = rows_of(12)
     with pytest.raises(KeyboardInterrupt):
         run(installation, rows, tell=interrupting(cut_at))
-    later = NOON + timedelta(seconds=issuing.HOLD_S)
+    later = NOON + timedelta(seconds=HOLD_S)
     assert give(installation, "stand", None, at=later) == 1
     run(installation, rows, at=later)
     assert counted(installation) == (17, 0, 13)

@@ -14,12 +14,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import Enum
 from functools import partial
 from typing import TypeAlias, TypeVar
 from uuid import UUID
 
 from ledger.aggregates.allotment import Allotment, PlaceTaken
-from ledger.aggregates.batch import Batch
+from ledger.aggregates.base import is_over
+from ledger.aggregates.batch import HOLD_S, Batch
 from ledger.aggregates.offering import NotTheIssuer, Offering
 from ledger.application import Cause, Ledger, Work
 from ledger.errors import Overtaken, Unknown
@@ -45,8 +47,7 @@ ISSUE_ROWS = 500
 GIVE_UP_PARTS = 20
 # While others buy from the same parts of the stock, a chunk is tried so often.
 ATTEMPTS_MAX = 20
-HOLD_S = 24 * 60 * 60
-HOLD_ATTEMPTS_MAX = 3
+HOLD_ATTEMPTS_MAX = 5
 
 _T = TypeVar("_T")
 
@@ -134,6 +135,15 @@ def issue(
     return Imported(batch_id, len(given), len(given) - before, ledger.position())
 
 
+class _Step(Enum):
+    """What came of issuing some rows."""
+
+    MORE = "more is to be issued"
+    DONE = "all is issued"
+    UNHELD = "places have to be held first"
+    LOST = "places that were held are somebody else's"
+
+
 @dataclass(frozen=True, slots=True)
 class _Run:
     """One run of the command; what it needs in every chunk."""
@@ -159,26 +169,22 @@ class _Run:
             self._give_all_up(refusal.code)
             raise
 
+    def issue_all(self) -> bool:
+        """Issue what has places; False if some rows have none any more."""
+        while (step := _until_not_overtaken(self._issue_some)) == _Step.MORE:
+            continue
+        if step == _Step.LOST:
+            self._give_all_up("expired")
+        return step == _Step.DONE
+
     def _give_all_up(self, reason: str) -> None:
         give_up = partial(self._give_up, reason)
         while _until_not_overtaken(give_up):
             continue
 
     def _held_too_long(self) -> bool:
-        """Say whether a place that was held for a row is held no more."""
-        work, batch, offering = self._begin()
-        rest = slice(batch.issued, len(batch.places))
-        held = batch.places[rest]
-        return any(
-            not places.holds(part, batch.id, [held[index] for index in mine])
-            for part, mine in self._by_part(work, offering, self.rows[rest], held)
-        )
-
-    def issue_all(self) -> bool:
-        """Issue what has places; False if some were lost to others meanwhile."""
-        while (done := _until_not_overtaken(self._issue_some)) is None:
-            continue
-        return done
+        _, batch, _ = self._begin()
+        return batch.held_until is not None and is_over(batch.held_until, self.at)
 
     def _begin(self) -> tuple[Work, Batch, Offering]:
         work = self.ledger.work()
@@ -221,15 +227,17 @@ class _Run:
         work.record(self.cause)
         return bool(mine)
 
-    def _issue_some(self) -> bool | None:
-        """Issue the next rows. True if all are issued, False if a place is lost."""
+    def _issue_some(self) -> _Step:
+        """Issue the next rows, if their places are still held."""
         work, batch, offering = self._begin()
         begin, end = batch.issued, min(batch.issued + ISSUE_ROWS, batch.count)
         rows = self.rows[begin:end]
         if not rows:
-            return True
+            return _Step.DONE
         require_given(offering, self.at)
         held = batch.places[begin:end]
+        if len(held) < len(rows):  # Another run has given up, or is not so far yet.
+            return _Step.UNHELD
         ids = [imported_ticket_id(batch.id, row.reference) for row in rows]
         owners = [
             tickets.owner(work, self.personal, batch_id=batch.id, row=row, at=self.at)
@@ -238,7 +246,8 @@ class _Run:
         for part, mine in self._by_part(work, offering, rows, held):
             sold = {held[index]: ids[index] for index in mine}
             if not places.holds(part, batch.id, sold):
-                return False
+                self._require_alone(batch)
+                return _Step.LOST
             part.book(order_id=batch.id, tickets=sold, at=self.at)
         work.look_up([allowance_id(offering.id, owner) for owner in owners])
         for row, place, ticket_id, owner in zip(rows, held, ids, owners, strict=True):
@@ -255,7 +264,13 @@ class _Run:
         batch.advance(upto=end, at=self.at)
         work.record(self.cause)
         self.tell(Progress(batch.count, batch.issued, batch.count))
-        return None
+        return _Step.MORE
+
+    def _require_alone(self, batch: Batch) -> None:
+        """Raise `Overtaken` if another run of the batch has moved it meanwhile."""
+        now = self.ledger.find(Batch, batch.id)
+        if now is None or now.version != batch.version:
+            raise Overtaken
 
     def _by_part(
         self,
