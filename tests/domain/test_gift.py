@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -32,8 +33,8 @@ TERMS = "ab" * 16
 SOON = NOON + timedelta(minutes=1)
 
 
-def a_gift(count=3, **given_) -> Gift:
-    said = {
+def a_gift(count=3, **given_):
+    said: dict[str, Any] = {
         "offer_id": GIFT,
         "sender_id": ALICE,
         "to": BOB,

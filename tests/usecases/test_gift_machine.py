@@ -58,8 +58,8 @@ class Presents(RuleBasedStateMachine):
 
     @initialize()
     def opens(self) -> None:
-        self.giving = Giving(MemoryLedger())
-        self.ledger = self.giving.ledger
+        self.ledger = MemoryLedger()
+        self.giving = Giving(self.ledger)
         self.at = NOON
         self.tickets = [
             *self.giving.issue_pair(),
@@ -224,12 +224,14 @@ class Presents(RuleBasedStateMachine):
         for gift in self.gifts():
             for line in gift.lines:
                 ticket = self.ledger.ticket(line.ticket_id)
-                carries = ticket.offer is not None and ticket.offer.offer_id == gift.id
+                offer = ticket.offer
+                carries = offer is not None and offer.offer_id == gift.id
                 if line.state in (LineState.DECLINED, LineState.WITHDRAWN):
                     assert not carries
                 if carries and line.state != LineState.PENDING:
                     assert line.state == LineState.EXPIRED
-                    assert self.at >= ticket.offer.until
+                    assert offer is not None
+                    assert self.at >= offer.until
                 if not carries and line.state == LineState.PENDING:
                     self.ended_of_itself(ticket, gift.id)
 
@@ -249,13 +251,15 @@ class Presents(RuleBasedStateMachine):
             if gift.mode == "all_or_nothing":  # Of one fate, and still together.
                 assert len(states) == 1, states
                 if told.state == "open":
-                    for line in told.lines:
-                        assert not frozen(self.ledger.ticket(line.ticket_id))
+                    for shown in told.lines:
+                        assert not frozen(self.ledger.ticket(shown.ticket_id))
             for line, now in zip(gift.lines, told.lines, strict=True):
                 if line.state != LineState.PENDING:
                     assert now.state == line.state.lower()
                 elif now.state in ("open", "suspended"):
-                    assert self.ledger.ticket(line.ticket_id).offer.offer_id == offer_id
+                    offer = self.ledger.ticket(line.ticket_id).offer
+                    assert offer is not None
+                    assert offer.offer_id == offer_id
 
     @invariant()
     def a_title_moved_exactly_where_a_line_was_accepted_and_once(self) -> None:
@@ -304,7 +308,9 @@ class Presents(RuleBasedStateMachine):
             each
             for each in tickets
             if each.life == Life.OWNED
-            and (each.offer is None or is_out_of_time(each, each.lock.ref, self.at))
+            and (
+                each.offer is None or is_out_of_time(each, each.offer.offer_id, self.at)
+            )
         ]
 
     def gifts(self) -> list[Gift]:
