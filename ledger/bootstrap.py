@@ -30,6 +30,7 @@ from ledger.log.recorder import environment
 from ledger.ports import PaymentProvider
 from ledger.projections.accounts import AccountsView
 from ledger.projections.freshness import FreshnessView
+from ledger.projections.gifts import GiftsView
 from ledger.projections.notices import NoticesView
 from ledger.projections.ownership import OwnershipView
 from ledger.projections.wallet import WalletView
@@ -53,6 +54,7 @@ class Views:
     wallet: WalletView
     notices: NoticesView
     accounts: AccountsView
+    gifts: GiftsView
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +125,7 @@ def _assembled(
             wallet=WalletView(datastore),
             notices=NoticesView(datastore),
             accounts=AccountsView(datastore),
+            gifts=GiftsView(datastore),
         ),
     )
 

@@ -235,7 +235,13 @@ class Gift(Recorded):
         return lines
 
     def concerns(self, party_id: UUID, claim: str | None = None) -> bool:
-        """Whether this is the sender or the recipient; for others it is not there."""
+        """Whether this is the sender or the recipient; for others it is not there.
+
+        Who has accepted some of it needs no claim any more to look at it.
+        """
+        accepted = any(line.state == LineState.ACCEPTED for line in self.lines)
+        if accepted and party_id == self.to_party_id:
+            return True
         return party_id == self.sender_id or self._is_bound_to(party_id, claim)
 
     def require_sender(self, by: UUID) -> None:

@@ -7,7 +7,7 @@ recipient of an open offer, its card.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, LiteralString, TypeAlias
@@ -18,6 +18,7 @@ from eventsourcing.persistence import Tracking
 from psycopg.types.json import Jsonb
 
 from ledger.aggregates.e_ticket import ETicket, HoldEffect
+from ledger.aggregates.gift import Gift
 from ledger.projections.base import Projection, Statement, View
 from ledger.projections.endings import LIFE_AFTER, Ended
 
@@ -146,6 +147,17 @@ class Notices(Projection[NoticesView]):
         until = domain_event.until.isoformat()
         detail = {"offer_id": str(domain_event.offer_id), "until": until}
         self._tell_both(tracking, domain_event, "gift_resumed", detail)
+
+    @process_event.register
+    def _(self, domain_event: Gift.Accepted, tracking: Tracking) -> None:
+        """Where a copy stays on the giver's card, tell both until when it can be used.
+
+        The giver was the owner; of the acceptance itself the tickets' events tell.
+        """
+        exposed = [line for line in domain_event.lines if line["exposed_until"]]
+        both = (domain_event.sender_id, domain_event.by_party_id) if exposed else ()
+        told = [_tell_exposed(tracking, domain_event, each, exposed) for each in both]
+        self.view.change(tracking, *told)
 
     def _tell_both(
         self, tracking: Tracking, event: ETicket.Event, kind: str, detail: Detail
@@ -385,6 +397,30 @@ def _tell_if_on_card(tracking: Tracking, event: ETicket.Event) -> Statement:
         " jsonb_build_object('medium_uid', medium_uid) FROM notices_tickets"
         " WHERE ticket_id = %s AND medium_uid IS NOT NULL",
         (tracking.notification_id, event.timestamp, event.originator_id),
+    )
+
+
+def _tell_exposed(
+    tracking: Tracking,
+    event: Gift.Accepted,
+    party_id: UUID,
+    exposed: Sequence[Mapping[str, Any]],
+) -> Statement:
+    detail = {
+        "offer_id": str(event.originator_id),
+        "ticket_ids": [str(line["ticket_id"]) for line in exposed],
+        "until": max(line["exposed_until"] for line in exposed).isoformat(),
+    }
+    return (
+        "INSERT INTO notices (party_id, position, kind, ticket_id, at, detail)"
+        " VALUES (%s, %s, 'old_copy_exposed', %s, %s, %s)",
+        (
+            party_id,
+            tracking.notification_id,
+            exposed[0]["ticket_id"],
+            event.timestamp,
+            Jsonb(detail),
+        ),
     )
 
 

@@ -11,6 +11,7 @@ from ledger.errors import Unknown
 from ledger.projections.accounts import Accounts, AccountsView
 from ledger.projections.base import Projection, View
 from ledger.projections.freshness import Freshness, FreshnessView
+from ledger.projections.gifts import Gifts, GiftsView
 from ledger.projections.notices import Notices, NoticesView
 from ledger.projections.ownership import Ownership, OwnershipView
 from ledger.projections.wallet import Wallet, WalletView
@@ -23,6 +24,7 @@ _VIEWS: Mapping[type[View], type[AnyProjection]] = {
     WalletView: Wallet,
     NoticesView: Notices,
     AccountsView: Accounts,
+    GiftsView: Gifts,
 }
 
 NAMES: tuple[str, ...] = tuple(view.name for view in _VIEWS)

@@ -15,6 +15,8 @@ from ledger.aggregates.gift import Gift
 from ledger.aggregates.party import Party
 from ledger.application import Cause, Ledger
 from ledger.ports import PersonalData
+from ledger.projections.gifts import GiftsView
+from ledger.projections.notices import NoticesView
 from ledger.usecases import cases, gift_offers, gifts
 from ledger.usecases.gift_offers import GiftNow
 from ledger.usecases.gifts import CLAIM_LENGTH, Acceptance, Accepted, Recipient
@@ -65,6 +67,14 @@ class Giving:
             for party_id in PEOPLE
         ]
         ledger.record(*known, cause=CAUSE)
+
+    @property
+    def gifts_view(self) -> GiftsView:
+        return GiftsView(self.ledger.recorder.datastore)
+
+    @property
+    def notices_view(self) -> NoticesView:
+        return NoticesView(self.ledger.recorder.datastore)
 
     def issue(self, count: int = 1, **given: Any) -> list[UUID]:
         """Issue tickets to Alice; `terms` are what is not as usual."""

@@ -54,6 +54,7 @@ from tests.domain.examples import (
     TERMINAL,
     UID,
 )
+from tests.projections.following import catch_up
 from tests.usecases.giving import (
     CAUSE,
     CONTACT,
@@ -592,6 +593,56 @@ def test_what_is_told_opens_no_machine(giving):
     told = str(giving.look(giving.offer(a, recipient=TO_CONTACT), by=ALICE))
     for secret in (UID.hex(), CLAIM, CONTACT):
         assert secret not in told
+
+
+def listed(giving: Giving, party_id: UUID, *, at=NOON) -> list[tuple[UUID, str]]:
+    """Return what a party finds in its list of gifts: ids and states, newest first."""
+    catch_up(giving.ledger, "gifts")
+    offer_ids = [offer_id for _, offer_id in giving.gifts_view.of_party(party_id)]
+    told = gift_offers.list_gifts(giving.ledger, offer_ids, by=party_id, at=at)
+    return [(gift.offer_id, gift.state) for gift in told]
+
+
+def test_both_find_their_gifts_in_a_list_with_their_states(giving):
+    a, b, c, d = giving.issue(4)
+    asked, kept = giving.offer(a), giving.offer(b, until=NOON + MINUTE)
+    to_carol = giving.offer(c, recipient=TO_CONTACT)
+    directly = giving.offer(d, recipient=Recipient(BOB, via="direct", claim=CLAIM))
+    giving.decline(asked)
+    late = NOON + MINUTE
+    assert listed(giving, ALICE, at=late)[:4] == [
+        (directly, "open"),
+        (to_carol, "open"),
+        (kept, "expired"),
+        (asked, "declined"),
+    ]
+    assert listed(giving, BOB, at=late)[:2] == [(kept, "expired"), (asked, "declined")]
+    giving.accept(to_carol, by=CAROL, claim=CLAIM)
+    giving.accept(directly, claim=CLAIM)
+    assert listed(giving, CAROL)[0] == (to_carol, "settled")
+    assert listed(giving, BOB)[0] == (directly, "settled")
+
+
+def test_a_list_of_gifts_goes_on_before_the_last_one_shown(giving):
+    offers = [giving.offer(each) for each in giving.issue(3)]
+    catch_up(giving.ledger, "gifts")
+    page = giving.gifts_view.of_party(ALICE, limit=2)
+    assert [offer_id for _, offer_id in page] == [offers[2], offers[1]]
+    rest = giving.gifts_view.of_party(ALICE, before=page[-1][0])
+    assert rest[0][1] == offers[0]
+
+
+def test_both_are_told_of_a_copy_that_could_still_be_used(giving):
+    a, b = giving.issue(2, terms={"on_medium": "exposure"})
+    giving.record_on_card(a)
+    giving.accept(giving.offer(a, b))
+    catch_up(giving.ledger, "notices")
+    for party_id in (ALICE, BOB):
+        notices = giving.notices_view.of_party(party_id)
+        told = [each for each in notices if each.kind == "old_copy_exposed"][-1]
+        assert told.detail["ticket_ids"] == [str(a)]
+        until = NOON + timedelta(seconds=OFFLINE_HORIZON_S)
+        assert told.detail["until"] == until.isoformat()
 
 
 def test_one_ticket_is_given_by_the_short_way_as_before(giving):
