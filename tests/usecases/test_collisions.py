@@ -8,8 +8,7 @@ own. Where two actors meet they are two writers on one PostgreSQL.
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from threading import Barrier
-from typing import Any
-from typing import cast
+from typing import Any, cast
 
 import pytest
 
