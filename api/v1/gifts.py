@@ -23,6 +23,9 @@ OFFER_LIFETIME = timedelta(days=3)
 TERMS_HASH_LENGTH = 32
 
 
+EXPOSED = "Until then an offline dispenser could take the copy on the giver's card."
+
+
 class GiftIn(Strict):
     to_party_id = Id(required=True, metadata=about("Nobody else can accept."))
     until = Time(
@@ -44,7 +47,17 @@ class GiftOut(Strict):
     right = fields.String()
     terms_hash = fields.String()
     until = Time()
-    state = Choice("open", "accepted", "declined", "withdrawn", "expired")
+    state = Choice(
+        "open",
+        "suspended",
+        "accepted",
+        "declined",
+        "withdrawn",
+        "expired",
+        "voided",
+        metadata=about("Suspended: a dispute stopped its clock. Voided: it was used."),
+    )
+    exposed_until = Time(allow_none=True, metadata=about(EXPOSED))
 
 
 class AcceptanceIn(Strict):
@@ -64,6 +77,10 @@ class AcceptanceIn(Strict):
 
 class EpochOut(Strict):
     epoch = fields.Integer(metadata=about("The ticket's, from now on."))
+
+
+class AcceptedOut(EpochOut):
+    exposed_until = Time(allow_none=True, metadata=about(EXPOSED))
 
 
 def blueprint(ledger: Ledger, personal: PersonalData, clock: Clock) -> Blueprint:
@@ -101,7 +118,7 @@ def blueprint(ledger: Ledger, personal: PersonalData, clock: Clock) -> Blueprint
         )
 
     @routes.post(
-        "/<uuid:offer_id>/acceptance", takes=AcceptanceIn, gives=EpochOut, status=200
+        "/<uuid:offer_id>/acceptance", takes=AcceptanceIn, gives=AcceptedOut, status=200
     )
     def accept(body: Json, ticket_id: UUID, offer_id: UUID) -> Answer:
         """Accept as the recipient: the title moves now."""

@@ -9,7 +9,7 @@ from flask_smorest import Blueprint
 from marshmallow import fields, validate
 
 from api.auth import cause, device, has, party, principal
-from api.openapi.fields import Base64, Choice, Hex, Id, Strict, Whole, about
+from api.openapi.fields import Base64, Choice, Hex, Id, Strict, Whole, about, words
 from api.openapi.routes import Answer, Json, Routes
 from api.positions import recorded
 from api.v1.schemas import (
@@ -20,7 +20,7 @@ from api.v1.schemas import (
     reading_of,
     write_out,
 )
-from ledger.aggregates.medium import Medium, MediumUnknown
+from ledger.aggregates.medium import Medium, MediumStatus, MediumUnknown
 from ledger.application import Ledger, attempt
 from ledger.clock import Clock, new_id
 from ledger.errors import Malformed
@@ -68,7 +68,7 @@ class MediumOut(Strict):
 
     uid = Hex(size=UID_LENGTH)
     holder_id = fields.UUID()
-    status = Choice("ACTIVE", "SUSPECT")
+    status = Choice(*words(MediumStatus))
     seq = fields.Integer()
     digest = fields.String()
     slots = fields.List(fields.Nested(SlotOut))

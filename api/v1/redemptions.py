@@ -8,7 +8,7 @@ from flask_smorest import Blueprint
 from marshmallow import fields
 
 from api.auth import cause, device
-from api.openapi.fields import Hex, Id, Strict, Text, Time, Whole, about
+from api.openapi.fields import Choice, Hex, Id, Strict, Text, Time, Whole, about
 from api.openapi.routes import Answer, Json, Routes
 from api.positions import recorded
 from api.v1.schemas import (
@@ -26,7 +26,7 @@ from ledger.application import Ledger, attempt
 from ledger.clock import Clock, new_id
 from ledger.ports import CardAuthority
 from ledger.usecases import coupons
-from ledger.vocabulary.medium_record import EPOCH_MAX, SLOTS_MAX, UID_LENGTH
+from ledger.vocabulary.medium_record import EPOCH_MAX, SLOTS_MAX, UID_LENGTH, USES_MAX
 from ledger.vocabulary.money import Money
 
 RECEIPT_MAX = 64
@@ -45,6 +45,18 @@ class RedemptionIn(Strict):
     epoch = Whole(least=1, most=EPOCH_MAX, required=True)
     receipt = Text(most=RECEIPT_MAX, required=True, metadata=about("The shop's own."))
     purchase = fields.Nested(PurchaseAtShop, required=True)
+    amount = Whole(
+        least=1,
+        most=USES_MAX,
+        load_default=1,
+        metadata=about("Uses, or minor units of a coupon that is worth money."),
+    )
+    tender = Choice(
+        *coupons.TENDERS,
+        load_default=None,
+        allow_none=True,
+        metadata=about("How the purchase is paid."),
+    )
 
 
 class RedemptionOut(Strict):
@@ -83,6 +95,8 @@ def blueprint(
                 expected_epoch=body["epoch"],
                 receipt=body["receipt"],
                 purchase=Money(**body["purchase"]),
+                amount=body["amount"],
+                tender=body["tender"],
                 device_id=device(),
                 session_id=session_id,
                 write_id=write_id,

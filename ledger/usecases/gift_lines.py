@@ -90,11 +90,6 @@ def is_out_of_time(ticket: ETicket, offer_id: UUID, at: datetime) -> bool:
     return is_over(offer.until, at)
 
 
-def is_frozen(ticket: ETicket) -> bool:
-    """Whether a hold keeps the title from moving."""
-    return any(HoldEffect.NO_TITLE in hold.effects for hold in ticket.holds)
-
-
 def deadline(
     work: Work, gift: Gift, ticket_id: UUID
 ) -> ETicket.GiftOffered | ETicket.GiftResumed:

@@ -62,7 +62,7 @@ def test_a_gift_is_offered_seen_and_accepted(callers: Callers):
     assert callers.ada.get(f"/v1/tickets/{ticket_id}").json["lock"]["kind"] == "GIFT"
 
     moved = callers.ben.post(f"{offer}/acceptance", terms_hash=seen["terms_hash"])
-    assert (moved.status, moved.json) == (200, {"epoch": 2})
+    assert (moved.status, moved.json) == (200, {"epoch": 2, "exposed_until": None})
     assert callers.ada.get(offer).json["state"] == "accepted"
     assert callers.ben.get(f"/v1/tickets/{ticket_id}").status == 200
     assert callers.ada.get(f"/v1/tickets/{ticket_id}").refusal == (404, "unknown")

@@ -8,7 +8,7 @@ own. Where two actors meet they are two writers on one PostgreSQL.
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from threading import Barrier
-from typing import Any, cast
+from typing import cast
 
 import pytest
 
@@ -41,8 +41,7 @@ class Foyer(Town):
         offering.setdefault("terms", Terms(on_medium="exposure"))
         offering.setdefault("price", Money(400, "EUR"))
         super().__init__(installation, **offering)
-        self.cards: Any = Cards()  # Simulated hardware, and what believes it.
-        self.secrets = installation.secrets
+        self.cards, self.secrets = Cards(), installation.secrets
         self.terminal = self._enrolled("terminal")
         self.dispensers = [self._enrolled("dispenser"), self._enrolled("dispenser")]
         # Asked for proofs alone: it holds no keys and opens no session.

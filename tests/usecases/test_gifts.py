@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from functools import partial
 from threading import Barrier
 from uuid import UUID
 
@@ -13,7 +14,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from ledger.aggregates.device import DeviceNotAuthorised
+from ledger.aggregates.device import DeviceKind, DeviceNotAuthorised
 from ledger.aggregates.e_ticket import Life, LockKind
 from ledger.aggregates.e_ticket.refusals import (
     AlreadyDispensed,
@@ -285,7 +286,8 @@ def test_what_is_handed_over_directly_is_accepted_with_its_code(giving):
 
 
 def test_what_is_handed_to_a_terminal_is_for_its_keeper(giving):
-    for device_id, kind in ((TERMINAL, "terminal"), (DISPENSER, "dispenser")):
+    kinds: dict[UUID, DeviceKind] = {TERMINAL: "terminal", DISPENSER: "dispenser"}
+    for device_id, kind in kinds.items():
         parties.enrol(
             giving.ledger,
             device_id=device_id,
@@ -697,7 +699,7 @@ def test_of_an_accept_and_a_withdrawal_at_once_one_has_all_of_it(giving, mode):
         tickets = giving.issue(2)
         offer_id = giving.offer(*tickets, mode=mode)
         told = at_once(
-            lambda o=offer_id: giving.accept(o), lambda o=offer_id: giving.withdraw(o)
+            partial(giving.accept, offer_id), partial(giving.withdraw, offer_id)
         )
         assert sorted(told) == ["done", "unknown"]
         owner = BOB if told[0] == "done" else ALICE
@@ -710,8 +712,8 @@ def test_of_two_who_claim_at_once_one_has_it(giving):
         tickets = giving.issue(2)
         offer_id = giving.offer(*tickets, recipient=TO_CONTACT)
         told = at_once(
-            lambda o=offer_id: giving.accept(o, by=BOB, claim=CLAIM),
-            lambda o=offer_id: giving.accept(o, by=CAROL, claim=CLAIM),
+            partial(giving.accept, offer_id, by=BOB, claim=CLAIM),
+            partial(giving.accept, offer_id, by=CAROL, claim=CLAIM),
         )
         assert sorted(told) == ["done", "not_owner"]
         winner = BOB if told[0] == "done" else CAROL
@@ -722,7 +724,7 @@ def test_the_same_accept_twice_at_once_is_one_effect(giving):
     for _ in range(ROUNDS):
         tickets = giving.issue(2)
         offer_id = giving.offer(*tickets)
-        assert at_once(*[lambda o=offer_id: giving.accept(o)] * 3) == ["done"] * 3
+        assert at_once(*[partial(giving.accept, offer_id)] * 3) == ["done"] * 3
         assert [giving.ledger.ticket(each).epoch for each in tickets] == [2, 2]
 
 
@@ -733,8 +735,8 @@ def test_3_of_an_accept_and_a_dispenser_at_once_one_has_the_ticket(giving):
         offer_id = giving.offer(a, b)
         epoch = giving.ledger.ticket(a).epoch
         accepted, leased = at_once(
-            lambda o=offer_id: giving.accept(o),
-            lambda t=a: giving.lease(t),
+            partial(giving.accept, offer_id),
+            partial(giving.lease, a),
         )
         ticket = giving.ledger.ticket(a)
         if accepted == "done":
@@ -753,8 +755,8 @@ def test_2_of_an_accept_and_a_freeze_at_once_the_tickets_stream_decides(giving):
         a, b = giving.issue(2)
         offer_id, case_id = giving.offer(a, b), fresh()
         accepted, frozen = at_once(
-            lambda o=offer_id: giving.accept(o),
-            lambda t=a, c=case_id: giving.freeze(c, t),
+            partial(giving.accept, offer_id),
+            partial(giving.freeze, case_id, a),
         )
         assert frozen == "done"
         assert accepted in ("done", "frozen")
@@ -769,8 +771,8 @@ def test_of_a_freeze_and_a_new_offer_of_both_at_once_none_is_left_running(giving
         a, b = giving.issue(2)
         case_id = fresh()
         offered, frozen = at_once(
-            lambda t=(a, b): giving.offer(*t),
-            lambda t=a, c=case_id: giving.freeze(c, t),
+            partial(giving.offer, a, b),
+            partial(giving.freeze, case_id, a),
         )
         assert frozen == "done"
         assert offered in ("done", "frozen")

@@ -52,7 +52,7 @@ def story_goes_on(
     if number_used:
         why = "the machine has used this number for another fact"
         doubts.append(Doubt(CaseType.DISPENSER_FAULT, why, STAYS))
-    # Nothing that it says moves a ticket any more; what it says is kept.
+    # Nothing that it says moves a ticket or a card; what it says is kept.
     contradicted = number_used or bool(device.revoked_version)
     contradicted = contradicted or device.kind != MACHINE[kind_of(fact)]
     medium = work.find(Medium, medium_id(fact.mark.uid))
@@ -65,7 +65,7 @@ def story_goes_on(
     if medium is not None:
         lost = after_loss(medium, fact, ticket)
         doubt = lost or doubt
-        accused = marked(work, device, fact, medium, at)
+        accused = None if contradicted else marked(work, device, fact, medium, at)
         doubts += [accused] if accused else []
     return agrees, [*doubts, doubt] if doubt else doubts
 
