@@ -36,10 +36,9 @@ from ledger.errors import Malformed, Unknown
 from ledger.ports import PersonalData
 from ledger.usecases import allowances, gift_lines, groups
 from ledger.usecases.answers import seal_answer
+from ledger.vocabulary.codes import OFFLINE_HORIZON_S
 from ledger.vocabulary.ids import contact_id
 
-# So long a dispenser without a line may work on; then it has to have asked.
-OFFLINE_HORIZON_S = 24 * 3600
 # 32 random bytes in base64url, without padding.
 CLAIM_LENGTH = 43
 CONTACT_MAX = 254

@@ -43,7 +43,8 @@ from ledger.errors import Refusal, Unknown
 from ledger.settings import Settings
 from ledger.usecases import gift_offers, gifts, ownership, parties
 from ledger.usecases.answers import AnswerMissing
-from ledger.usecases.gifts import OFFLINE_HORIZON_S, BadRecipient, Recipient
+from ledger.usecases.gifts import BadRecipient, Recipient
+from ledger.vocabulary.codes import OFFLINE_HORIZON_S
 from ledger.vocabulary.ids import contact_id
 from tests.domain.examples import (
     ALICE,
