@@ -83,9 +83,10 @@ def test_every_byte_on_another_card_is_a_clone_and_kept_once(stage, held):
     before = stage.position()
     tapped = _present(stage, copy)
     assert (tapped.verdict, tapped.code) == (Verdict.CLONE, "clone")
-    assert stage.position() == before + 1
+    kept = stage.position()
+    assert kept > before
     _present(stage, copy)
-    assert stage.position() == before + 1
+    assert stage.position() == kept
     assert stage.medium(copy).status == "SUSPECT"
     stage.require_agreed(card)
 
@@ -115,11 +116,12 @@ def test_an_old_image_put_back_is_a_rollback_and_the_owner_keeps_the_ticket(
     before = stage.position()
     tapped = _present(stage, card)
     assert (tapped.verdict, tapped.code) == (Verdict.ROLLBACK, "rollback")
-    assert stage.position() == before + 1
+    kept = stage.position()
+    assert kept > before
     with laid(card) as lying, pytest.raises(LedgerRefusal) as refused:
         bridge.bring_in_line(lying)
     assert refused.value.code == "medium_suspect"
-    assert stage.position() == before + 1
+    assert stage.position() == kept
     owner = stage.its.ledger.ticket(tickets[0]).owner_id
     assert owner == stage.medium(card).holder_id
 
@@ -258,7 +260,7 @@ def test_slots_written_past_the_ledger_are_a_fork(stage, held):
     card.restore(with_content(card.snapshot(), layout.SLOTS.number, other))
     before = stage.position()
     assert _present(stage, card).verdict == Verdict.FORK
-    assert stage.position() == before + 1
+    assert stage.position() > before
 
 
 class Meddling:
