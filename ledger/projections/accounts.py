@@ -110,9 +110,22 @@ def _post(posting: Mapping[str, Any]) -> Statement:
     )
 
 
+# Names of the form `kind/party/currency`. The middle of any other name is no party:
+# a sale of an escrow, a provider of card payments.
+_OF_PARTIES = (
+    "revenue",
+    "tax",
+    "points-issued",
+    "points-cost",
+    "debt",
+    "receivable",
+    "commission",
+)
+
+
 def _named(account: str) -> tuple[str, UUID | None]:
-    """Read `kind/party/currency` or `kind/currency`; a purse is known by its id."""
+    """Read an account's name; a purse is known by its id."""
     kind, *more = account.split("/")
     if not more:
         return "purse", None
-    return kind, UUID(more[0]) if len(more) > 1 else None
+    return kind, UUID(more[0]) if kind in _OF_PARTIES else None

@@ -15,9 +15,11 @@ from ledger.projections.freshness import Freshness, FreshnessView
 from ledger.projections.notices import Notices, NoticesView
 from ledger.projections.ownership import Ownership, OwnershipView
 from ledger.projections.wallet import Wallet, WalletHold, WalletView
-from ledger.usecases import audit, modification, ownership
+from ledger.usecases import accounts, audit, elsewhere, modification, ownership
+from ledger.usecases.accounts import Leg
 from ledger.vocabulary.codes import Verdict
 from ledger.vocabulary.ids import account_id, medium_id
+from ledger.vocabulary.money import Money
 from tests.domain.examples import (
     ALICE,
     BOB,
@@ -306,18 +308,49 @@ def test_people_are_told_what_concerns_them(ledger):
 def test_money_is_where_it_went_and_none_was_made_up(ledger):
     short_story(ledger)
     catch_up(ledger)
-    accounts = view(ledger, AccountsView)
+    its = view(ledger, AccountsView)
     for party_id, balance_minor in ((ALICE, 6_000), (BOB, 3_800), (CAROL, 6_000)):
         purse = account_id(party_id, "e-money", "EUR")
-        (mine,) = accounts.of_party(party_id)
+        (mine,) = its.of_party(party_id)
         assert (mine.account_id, mine.kind) == (str(purse), "e-money")
         assert mine.balance_minor == balance_minor
         assert ledger.account(purse).balance_minor == balance_minor
-    (earned,) = accounts.of_party(ISSUER)
+    (earned,) = its.of_party(ISSUER)
     assert (earned.kind, earned.balance_minor) == ("revenue", 4_200)
-    assert accounts.balance_minor("counter/EUR", "EUR") == -20_000
-    assert accounts.balance_minor("nobody", "EUR") == 0
-    assert accounts.sums_minor() == {"EUR": 0}
+    assert its.balance_minor("counter/EUR", "EUR") == -20_000
+    assert its.balance_minor("nobody", "EUR") == 0
+    assert its.sums_minor() == {"EUR": 0}
+
+
+def test_every_account_that_money_goes_through_is_told_with_whose_it_is(ledger):
+    names = {
+        accounts.card_clearing_of("sandbox", "EUR"): None,
+        accounts.counter_of("EUR"): None,
+        accounts.platform_of("EUR"): None,
+        accounts.compensation_of("EUR"): None,
+        accounts.escrow_of(WRITE, "EUR"): None,
+        accounts.revenue_of(ISSUER, "EUR"): ISSUER,
+        accounts.tax_of(ISSUER, "EUR"): ISSUER,
+        accounts.points_cost_of(ISSUER, "EUR"): ISSUER,
+        accounts.debt_of(ALICE, "EUR"): ALICE,
+        elsewhere.receivable_of(BOB, "EUR"): BOB,
+        elsewhere.commission_of(ISSUER, "EUR"): ISSUER,
+    }
+    work = ledger.work()
+    legs = [Leg(name, Money(1, "EUR")) for name in names]
+    legs.append(Leg("sundry/EUR", Money(-len(legs), "EUR")))
+    accounts.move(
+        work, entry_id=JOB, legs=legs, reason="test", reference="test", at=NOON
+    )
+    work.record(CAUSE)
+    catch_up(ledger, "accounts")
+    its = view(ledger, AccountsView)
+    for name, party_id in names.items():
+        assert its.balance_minor(name, "EUR") == 1
+        if party_id is not None:
+            assert name in [each.account_id for each in its.of_party(party_id)]
+    assert its.of_party(WRITE) == []
+    assert its.sums_minor() == {"EUR": 0}
 
 
 @pytest.mark.parametrize("name", ["ownership", "wallet", "freshness"])
