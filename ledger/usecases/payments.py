@@ -27,6 +27,12 @@ from ledger.usecases.accounts import Leg
 from ledger.vocabulary.ids import refused_refund_id
 from ledger.vocabulary.money import Money
 
+DISPUTES = (
+    NewsKind.DISPUTE_OPENED,
+    NewsKind.DISPUTE_WON,
+    NewsKind.DISPUTE_LOST,
+)
+
 
 def carry_out(
     ledger: Ledger,
@@ -56,11 +62,17 @@ def carry_out(
 def tell(
     ledger: Ledger, news: Sequence[PaymentNews], *, at: datetime, cause: Cause
 ) -> None:
-    """Record what a provider says; what is known already changes nothing."""
+    """Record what came of our wishes; what is known already changes nothing.
+
+    Disputes are passed over: the commit that notes one opens its case, and that is
+    `checkout.hear`, which the provider calls with each of them.
+    """
 
     def once() -> None:
         work = ledger.work()
         for each in news:
+            if each.kind in DISPUTES:
+                continue
             payment = work.get(Payment, each.payment_id, PaymentUnknown())
             take_in(work, payment, each, at=at)
         work.record(cause)

@@ -6,12 +6,12 @@ from ledger.aggregates.case import Decision, DecisionKind
 from ledger.aggregates.e_ticket import Life
 from ledger.aggregates.sale import Sale, SaleState
 from ledger.ports import NewsKind, PaymentNews
-from ledger.usecases import checkout, sale_payments
+from ledger.usecases import checkout, refunds, sale_payments
 from ledger.usecases.accounts import card_clearing_of
 from ledger.usecases.settlement import Wanted
 from ledger.vocabulary.ids import case_id, payment_id
 from tests.domain.examples import ALICE, CAROL, ISSUER, NOON
-from tests.usecases.checkouts import Till, card, mixed
+from tests.usecases.checkouts import Till, card, e_money, mixed
 from tests.usecases.court import CAUSE, Court, fresh
 
 
@@ -113,3 +113,27 @@ def test_6_a_resale_that_a_bank_took_back_returns_to_its_seller(court):
     assert court.ledger.find(Sale, sale_id).state == SaleState.CLAWBACK
     assert court.purse() == before
     assert court.trial_balance().holds
+
+
+def test_a_dispute_seen_beside_a_lost_answer_still_opens_its_case_when_told(court):
+    order_id = court.reserve(count=2).order_id
+    given_back, kept = court.begin(
+        order_id, e_money(4_000), card(4_000, "tok-loses-refund")
+    ).ticket_ids
+    refunds.refund(
+        court.ledger,
+        court.desk,
+        ticket_ids=[given_back],
+        by=ISSUER,
+        entry_id=fresh(),
+        at=NOON,
+        cause=CAUSE,
+    )
+    paying = payment_id(order_id)
+    court.provider.dispute(
+        payment_id=paying, dispute_id="dp_1", status=NewsKind.DISPUTE_OPENED
+    )
+    court.advance(order_id)
+    assert not court.payment(order_id).outstanding
+    found = disputed(court, order_id, NewsKind.DISPUTE_OPENED)
+    assert [hold.case_id for hold in court.ledger.ticket(kept).holds] == [found]
