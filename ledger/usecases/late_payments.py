@@ -26,11 +26,17 @@ from ledger.vocabulary.ids import line_ticket_id, order_entry_id
 def come_late(
     work: Work, desk: StockDesk, order: Order, payment: Payment, *, at: datetime
 ) -> None:
-    """Let captured money buy the places after all, or go back."""
+    """Let captured money buy the places after all, or go back.
+
+    An order that is held still is paid whole or waits on: a part of its price ends
+    nothing that its buyer may yet pay for.
+    """
     card = payment.amount.amount_minor
-    held = order.state == OrderState.HELD and not is_over(order.until, at)
-    if held and card == order.price.amount_minor:
-        _confirm(work, order, payment, list(range(len(order.lines))), at)
+    if order.state == OrderState.HELD and not is_over(order.until, at):
+        if card == order.price.amount_minor:
+            _confirm(work, order, payment, list(range(len(order.lines))), at)
+        else:
+            give_back(order, payment, card, at=at)
         return
     order.note_late_payment(at=at)
     # What can be had is tried in a work of its own: nothing stays of what fails there.

@@ -92,7 +92,9 @@ def take_in(work: Work, payment: Payment, news: PaymentNews, *, at: datetime) ->
         case NewsKind.CANCELLED:
             payment.cancelled(at=at)
         case NewsKind.REFUNDED:
-            payment.refunded(refund_id=UUID(news.about), at=at)
+            refund_id = _refund_named(payment, news)
+            if refund_id is not None:
+                payment.refunded(refund_id=refund_id, at=at)
         case NewsKind.REFUND_REFUSED:
             _refund_elsewhere(work, payment, news, at=at)
         case _:
@@ -108,8 +110,10 @@ def take_in(work: Work, payment: Payment, news: PaymentNews, *, at: datetime) ->
 def _refund_elsewhere(
     work: Work, payment: Payment, news: PaymentNews, *, at: datetime
 ) -> None:
-    refund_id = UUID(news.about)
-    if not payment.refuse_refund(refund_id=refund_id, reason=news.reason, at=at):
+    refund_id = _refund_named(payment, news)
+    if refund_id is None or not payment.refuse_refund(
+        refund_id=refund_id, reason=news.reason, at=at
+    ):
         return
     currency = payment.amount.currency
     amount_minor = payment.refunds[str(refund_id)].amount_minor
@@ -128,6 +132,11 @@ def _refund_elsewhere(
         reference=f"payment/{payment.id}",
         at=at,
     )
+
+
+def _refund_named(payment: Payment, news: PaymentNews) -> UUID | None:
+    """Return the refund that is meant; None if it is not ours, as one made by hand."""
+    return UUID(news.about) if news.about in payment.refunds else None
 
 
 def _send(provider: PaymentProvider, payment: Payment) -> list[PaymentNews]:

@@ -319,6 +319,27 @@ def test_money_that_comes_late_with_no_place_left_goes_back(installation):
     assert till.trial_balance().holds
 
 
+def test_a_part_that_comes_after_all_leaves_an_order_that_still_waits_alone(
+    installation,
+):
+    till = Till(installation, places=["A1"])
+    order_id = till.reserve().order_id
+    unheard(till, order_id, *mixed())
+    captured_behind_our_back(till, order_id, 2_000)
+    overdrawn = Leg(purse_ref(ALICE, "EUR"), Money(-9_000, "EUR"))
+    till.move(overdrawn, Leg("counter/EUR", Money(9_000, "EUR")), overdraw=True)
+    with silent(till.provider, ("cancel", "look_up", "refund")):
+        till.hear(order_id, NewsKind.AUTHORISED)
+    assert till.order(order_id).state == OrderState.HELD
+    till.hear(order_id, NewsKind.CAPTURED)
+    assert till.order(order_id).state == OrderState.HELD
+    known = till.provider.look_up(payment_id=payment_id(order_id))
+    assert [each.kind for each in known] == [NewsKind.CAPTURED, NewsKind.REFUNDED]
+    till.begin(order_id, card(4_000))
+    assert [ticket.right for ticket in till.tickets(order_id)] == ["A1"]
+    assert till.posted("card/sandbox/EUR") == -4_000
+
+
 def test_late_money_takes_another_place_if_its_own_is_sold(installation):
     till = Till(installation, places=["A1", "A2"])
     order_id = till.reserve(place="A1").order_id
@@ -392,6 +413,16 @@ def test_news_of_a_payment_that_is_not_ours_change_nothing(installation):
     till = Till(installation)
     before = till.ledger.position()
     till.hear(till.offering_id, NewsKind.CAPTURED)
+    assert till.ledger.position() == before
+
+
+@pytest.mark.parametrize("kind", [NewsKind.REFUNDED, NewsKind.REFUND_REFUSED])
+def test_news_of_a_refund_that_is_not_ours_change_nothing(installation, kind):
+    till = Till(installation)
+    order_id = till.reserve().order_id
+    till.begin(order_id, card(4_000))
+    before = till.ledger.position()
+    till.hear(order_id, kind, about="re_by_hand")
     assert till.ledger.position() == before
 
 
