@@ -1,7 +1,7 @@
 """How many of one offering one party holds, owns and has resold.
 
   held for an order ── buy ──► owned ── lose ──► given away, resold or ended
-        │                        ▲
+        │                        ▲                    │ undo resale: counts no more
         └─ release               └─ gain: given to, bought from an owner, granted
 
 Limits are judged here alone, so that two commands of one party cannot both have the
@@ -187,6 +187,18 @@ class Allowance(Recorded):
             aggregate.owned.pop(self.ticket_id, None)
             aggregate.resold += 1
             aggregate.resold_version = self.originator_version
+
+    def undo_resale(self, *, ticket_id: UUID, at: datetime) -> None:
+        """Count a resale no more that was undone."""
+        if self.resold:
+            self.trigger_event(self.ResaleUndone, timestamp=at, ticket_id=ticket_id)
+
+    class ResaleUndone(Event):
+        TOPIC = "allowance.resale-undone"
+        ticket_id: UUID
+
+        def apply(self, aggregate: Allowance) -> None:
+            aggregate.resold -= 1
 
     def _counted(self) -> list[str]:
         """Name the events that use the limit up, newest first."""

@@ -91,6 +91,15 @@ def moved(
         after.gain(ticket_id=ticket_id, at=at)
 
 
+def unsold(
+    work: Work, *, offering_id: UUID, ticket_id: UUID, seller_id: UUID, at: datetime
+) -> None:
+    """Let a resale that was undone count no more for who had sold."""
+    seller = work.find(Allowance, allowance_id(offering_id, seller_id))
+    if seller is not None:
+        seller.undo_resale(ticket_id=ticket_id, at=at)
+
+
 def limit_of(work: Work, offering_id: UUID) -> int | None:
     """Return an offering's purchase limit; None for one that is not of this ledger."""
     offering = work.find(Offering, offering_id)

@@ -14,7 +14,14 @@ from ledger.aggregates.e_ticket import ETicket
 from ledger.aggregates.order import Order
 from ledger.aggregates.sale import Sale
 from ledger.application import Work
-from ledger.usecases import accounts, checkout, clawbacks, paying_back, points
+from ledger.usecases import (
+    accounts,
+    allowances,
+    checkout,
+    clawbacks,
+    paying_back,
+    points,
+)
 from ledger.usecases.accounts import Leg
 from ledger.vocabulary.ids import compensation_id, step_id
 from ledger.vocabulary.money import Money
@@ -95,6 +102,14 @@ def undo_sale(
     """Give the purchaser back what he paid for one ticket of a resale."""
     sale = _sale(work, step)
     assert step.ticket_id is not None
+    if sale is not None:
+        allowances.unsold(
+            work,
+            offering_id=sale.line(step.ticket_id).offering_id,
+            ticket_id=step.ticket_id,
+            seller_id=sale.seller_id,
+            at=at,
+        )
     tendered = any(each.account.startswith(_TENDERS) for each in step.postings)
     if sale is not None and tendered:
         clawbacks.reverse_sale(

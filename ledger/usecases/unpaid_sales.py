@@ -98,6 +98,13 @@ def _take_back(work: Work, sale: Sale, ticket: ETicket, at: datetime) -> None:
         to_id=sale.seller_id,
         at=at,
     )
+    allowances.unsold(
+        work,
+        offering_id=ticket.offering_id,
+        ticket_id=ticket.id,
+        seller_id=sale.seller_id,
+        at=at,
+    )
 
 
 def _give_back(work: Work, sale: Sale, came: list[Paid], at: datetime) -> None:

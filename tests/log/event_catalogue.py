@@ -38,6 +38,7 @@ MEANS = {
     "allowance.held": "An order holds some; they count towards the limit.",
     "allowance.lost": "A ticket is somebody else's now, or has ended.",
     "allowance.released": "An order holds nothing any more.",
+    "allowance.resale-undone": "A resale was undone; it counts no more.",
     "allowance.resold": "A ticket was sold on; that counts towards the same limit.",
     "batch.advanced": "So many rows are issued, in this very commit.",
     "batch.completed": "All rows are issued.",

@@ -291,6 +291,7 @@ STORIES: Sequence[Callable[[], list[Recorded]]] = (
     machines_and_what_they_did_offline,
     a_receipt_of_a_shop,
     an_import,
+    golden_money.a_resale_that_was_undone,
 )
 
 

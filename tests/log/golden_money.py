@@ -7,6 +7,7 @@ from typing import Any, TypeAlias
 from uuid import UUID
 
 from ledger.aggregates.account import POINTS, Account, Entry, Posting
+from ledger.aggregates.allowance import Allowance
 from ledger.aggregates.base import Recorded
 from ledger.aggregates.order import Order, Paid
 from ledger.aggregates.payment import Payment
@@ -125,3 +126,14 @@ def card_payments() -> list[Recorded]:
     given_up.cancelled(at=NOON)
     declined.declined(reason="the card was declined", at=NOON)
     return [paid, given_up, declined]
+
+
+def a_resale_that_was_undone() -> list[Recorded]:
+    allowance = Allowance.begin(
+        allowance_id=UUID(int=0x2040), offering_id=OFFERING, party_id=ALICE, at=NOON
+    )
+    ticket: Said = {"ticket_id": REFS[0], "at": NOON}
+    allowance.gain(**ticket)
+    allowance.resell(**ticket, limit=1)
+    allowance.undo_resale(**ticket)
+    return [allowance]

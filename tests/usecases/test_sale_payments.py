@@ -72,9 +72,9 @@ class MortalProvider(SandboxPayments):
 class Shop:
     """A market with a card provider; Carol buys one listed ticket of Alice's."""
 
-    def __init__(self, **issued: Any) -> None:
+    def __init__(self, *, purchase_limit: int = 50, **issued: Any) -> None:
         self.ledger = MortalLedger()
-        self.market = Market(self.ledger)
+        self.market = Market(self.ledger, purchase_limit=purchase_limit)
         self.provider = MortalProvider(lambda when: self.ledger.dies(when))
         [self.ticket_id] = self.market.issue(**issued)
         self.market.list_ticket(self.ticket_id)
@@ -295,6 +295,14 @@ def test_a_capture_that_fails_takes_title_and_money_back(shop):
     assert shop.market.balance(CLEARING) == 0
     assert shop.market.balance(f"escrow/{shop.sale_id}/EUR") == 0
     assert shop.adds_up()
+
+
+def test_a_sale_that_was_never_paid_does_not_count_as_one_that_was_resold():
+    shop = Shop(purchase_limit=1)
+    assert shop.begin("tok-capture-declines").state == SaleState.REVERSED
+    shop.market.list_ticket(shop.ticket_id)
+    shop.market.buy(shop.ticket_id, by=BOB)
+    assert shop.owner == BOB
 
 
 def test_if_the_ticket_was_passed_on_meanwhile_the_buyer_owes_and_the_seller_is_paid():

@@ -162,6 +162,17 @@ def test_a_loss_is_made_good_once_over_all_cases(court):
         court.execute(again)
 
 
+def test_a_resale_that_a_decision_undid_does_not_count_as_one(installation):
+    court = TownCourt(installation, purchase_limit=1)
+    ticket_id = court.buy()
+    resold(court, ticket_id, by=ALICE)
+    case_id = decided(court, back_to(ticket_id, bad_faith=(CAROL,)), ticket_id)
+    court.execute(case_id)
+    court.close(case_id)
+    resold(court, ticket_id, by=ALICE)
+    assert court.ledger.ticket(ticket_id).owner_id == CAROL
+
+
 def test_a_purchaser_in_bad_faith_gives_the_ticket_back_and_gets_his_price(court):
     ticket_id = court.buy()
     court.given(ticket_id)
