@@ -21,6 +21,7 @@ from ledger.application import Work
 from ledger.errors import Conflict, Malformed
 from ledger.usecases import accounts
 from ledger.usecases.accounts import E_MONEY, Leg
+from ledger.usecases.points import POINTS_VALID
 from ledger.vocabulary.ids import payment_id
 from ledger.vocabulary.money import Money
 
@@ -222,7 +223,8 @@ def refund(
     """Pay back to the tenders that paid, in reverse: card, e-money, points.
 
     `debits` say who gives it, as negative legs; what was paid back before comes off
-    first. Points come back in proportion, whole with the last of their value.
+    first. Points come back in proportion, whole with the last of their value, and
+    expire as those do that are earned now.
     """
     parts = refund_parts(
         paid,
@@ -238,7 +240,7 @@ def refund(
             name = accounts.card_clearing_of(payment.provider, amount.currency)
             legs.append(Leg(name, Money(part.amount_minor, amount.currency)))
         else:
-            legs += _credits(part, payer_id, amount.currency, programme_id)
+            legs += _credits(part, payer_id, amount.currency, programme_id, at)
     accounts.move(
         work,
         entry_id=entry_id,
@@ -337,7 +339,7 @@ def _debits(
 
 
 def _credits(
-    part: Paid, payer_id: UUID, currency: str, programme_id: UUID
+    part: Paid, payer_id: UUID, currency: str, programme_id: UUID, at: datetime
 ) -> list[Leg]:
     amount = Money(part.amount_minor, currency)
     ref = _ref(part.kind, payer_id, currency, programme_id)
@@ -346,6 +348,6 @@ def _credits(
     issued = accounts.points_issued_of(programme_id)
     return [
         Leg(accounts.points_cost_of(programme_id, currency), amount),
-        Leg(ref, Money(part.points, POINTS)),
+        Leg(ref, Money(part.points, POINTS), expires_at=at + POINTS_VALID),
         Leg(issued, Money(-part.points, POINTS)),
     ]

@@ -99,6 +99,16 @@ def test_points_held_for_a_card_payment_do_not_expire_under_it(installation):
     assert till.trial_balance().holds
 
 
+def test_points_that_come_back_expire_as_points_do_that_are_earned(installation):
+    till = Till(installation)
+    order_id = till.reserve().order_id
+    till.begin(order_id, points(1_000), e_money(3_000))
+    refund(till, order_id, 4_000)
+    over = NOON + POINTS_VALID
+    assert till.points(at=over - timedelta(seconds=1)) == 1_000
+    assert till.points(at=over) == 0
+
+
 def test_a_refund_goes_back_in_reverse_points_last(installation):
     till = Till(installation)
     order_id = till.reserve().order_id
