@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from ledger.aggregates.e_ticket import ETicket, Life
 from ledger.aggregates.offering import Offering
 from ledger.aggregates.party import Party
 from ledger.aggregates.registered_sale import (
@@ -31,7 +32,7 @@ from ledger.aggregates.registered_sale import (
     RegisteredSaleState,
     RegisteredSaleUnknown,
 )
-from ledger.application import Cause, Ledger
+from ledger.application import Cause, Ledger, Work
 from ledger.errors import Malformed, Unknown
 from ledger.ports import PersonalData, StockDesk
 from ledger.usecases import (
@@ -202,8 +203,9 @@ def cancel(
 ) -> int:
     """Take a registered sale back as its seller, who returns the money himself.
 
-    All its tickets end, if none was used, passed on, frozen or is in use; said again,
-    nothing changes. Raises `NotOnePiece` and what refuses to void a ticket.
+    All its tickets end, if none was used, passed on, frozen or is in use; those that
+    ended unused with a cancelled offering have ended already. Said again, nothing
+    changes. Raises `NotOnePiece` and what refuses to void a ticket.
     """
     work = ledger.work()
     sale = work.get(
@@ -223,9 +225,10 @@ def cancel(
     sale.cancel(reason=reason, entry_id=entry.id if entry else None, at=at)
     for ticket_id in sale.ticket_ids:
         ticket = work.ticket(ticket_id)
-        paying_back.require_surrendered(ticket)
-        ticket.void(reason=reason, at=at)
-        paying_back.free(work, ticket, at=at)
+        if not _was_called_off(work, ticket):
+            paying_back.require_surrendered(ticket)
+            ticket.void(reason=reason, at=at)
+            paying_back.free(work, ticket, at=at)
     position = work.record(cause)
     waiting.serve(ledger, desk, offering_id=sale.offering_id, at=at, cause=cause)
     return position
@@ -245,6 +248,14 @@ def _legs(
         Leg(commission_of(issuer_id, currency), Money(-commission_minor, currency)),
         Leg(receivable_of(seller_id, currency), Money(-owed_minor, currency)),
     ]
+
+
+def _was_called_off(work: Work, ticket: ETicket) -> bool:
+    """Whether a cancelled offering has taken the ticket back, unused."""
+    offering = work.get(Offering, ticket.offering_id, Unknown(what="offering"))
+    unused = ticket.uses.redeemed == ticket.uses.reversed
+    ended = ticket.life == Life.REFUNDED
+    return bool(offering.cancelled_version) and ended and unused
 
 
 def receivable_of(seller_id: UUID, currency: str) -> str:

@@ -25,7 +25,15 @@ from ledger.aggregates.registered_sale import (
 )
 from ledger.application import attempt
 from ledger.errors import Refusal
-from ledger.usecases import elsewhere, mandates, parties, resale, stock, transmission
+from ledger.usecases import (
+    cancellation,
+    elsewhere,
+    mandates,
+    parties,
+    resale,
+    stock,
+    transmission,
+)
 from ledger.vocabulary.ids import elsewhere_id
 from ledger.vocabulary.money import Money
 from ledger.vocabulary.sealed_ticket import Transmission, unseal
@@ -325,3 +333,36 @@ def test_two_sellers_of_one_place_never_both_sell_it(installation):
         outcomes = list(pool.map(outcome, [SHOP, BOB]))
     assert outcomes.count(PlaceTaken) == 1
     assert counted(town).sold == 1
+
+
+def called_off(town):
+    """Cancel the offering, and take every ticket of it back."""
+    cancellation.begin(
+        town.ledger,
+        offering_id=town.offering_id,
+        by=ISSUER,
+        reason="the theatre burnt down",
+        at=NOON,
+        cause=CAUSE,
+    )
+    cancellation.pay_back(
+        town.ledger, offering_id=town.offering_id, at=NOON, cause=CAUSE
+    )
+
+
+def test_14_a_seller_owes_nothing_for_what_was_called_off_once_he_returned_it(
+    installation,
+):
+    town = mandated(installation, percent=7)
+    told = tell(town, count=2)
+    town.offer(told.ticket_ids[0])
+    called_off(town)
+    lives = [town.ledger.ticket(each).life for each in told.ticket_ids]
+    assert lives == [Life.REFUNDED, Life.REFUNDED]
+    take_back(town)
+    *_, cancelled = [event for _, event in town.ledger.events_of(sale_of(town).id)]
+    assert postings(town, cancelled.entry_id) == {
+        account: -amount
+        for account, amount in postings(town, sale_of(town).entry_id).items()
+    }
+    assert (counted(town).free, counted(town).sold) == (3, 0)
