@@ -44,7 +44,6 @@ class ExportedEvent:
     def leaf_hash(self) -> bytes:
         return leaf_hash(
             leaf(
-                position=self.position,
                 originator_id=self.originator_id,
                 version=self.version,
                 topic=self.topic,

@@ -1,23 +1,41 @@
-"""Where events are stored: the library's locked PostgreSQL recorder, made by our own.
+"""Where events are stored: appended without a lock, read by position.
+
+An append is one round trip and has no positions yet. The sequencer gives them, in
+batches, to what is committed, so a reader by position never passes over an event that
+is committed later. Whoever wants his position at once sequences himself, if nobody
+else is at it: many writers then share one batch.
 
 A process opens its own connections: make the `Ledger` after a fork, not before. Tables
-come from `migrations/` alone.
+and functions come from `migrations/` alone.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from typing import Any, cast
+import select
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from time import sleep
+from typing import Any, TypeVar
 from uuid import UUID
 
 import psycopg
 from eventsourcing import postgres
-from eventsourcing.persistence import InterfaceError, OperationalError, StoredEvent
-from eventsourcing.utils import Environment, retry
+from eventsourcing.persistence import (
+    ApplicationRecorder,
+    InterfaceError,
+    Notification,
+    OperationalError,
+    PersistenceError,
+    StoredEvent,
+    Subscription,
+)
+from eventsourcing.utils import Environment
 from psycopg import Connection
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.rows import DictRow, dict_row
 from psycopg.sql import SQL, Identifier
+
+from ledger.log.subscription import PositionSubscription
 
 CONNECT_TIMEOUT_S = 10
 LOCK_TIMEOUT_S = 10
@@ -29,78 +47,261 @@ _CONNINFO = "POSTGRES_CONNINFO"
 # As patient with a server that restarts as the library is.
 ATTEMPTS_MAX, WAIT_S = 10, 0.2
 
+# Of migrations/0008_sequenced_log.sql.
+STOPPED, CARRIED_OUT = "LG001", "LG002"
 
-# psycopg's pipelines can hang for ever once what is sent fills the socket's buffer
-# (psycopg issues 685 and 1094). So much is sent in one, encoded several times over.
-PIPELINED_MAX_BYTES = 16_384
+_APPEND = "SELECT ledger_append(%s, %s, %s, %s, %s, %s, %s)"
+_PLACE = "SELECT ledger_place(%s, %s) AS position"
+_SEQUENCE = "SELECT ledger_sequence() AS events"
+_SIZE = "SELECT size FROM ledger_head"
+# The order of the log leads; the planner is not to think of anything else.
+_BY_POSITION = """
+SELECT l.position, l.originator_id, l.originator_version, e.topic, e.state
+FROM ledger_log l, LATERAL (
+    SELECT topic, state FROM ledger_events
+    WHERE originator_id = l.originator_id AND originator_version = l.originator_version
+    OFFSET 0
+) e
+WHERE l.position BETWEEN %(first)s AND %(last)s
+    AND (%(topics)s::text[] IS NULL OR e.topic = ANY(%(topics)s))
+ORDER BY l.position LIMIT %(limit)s
+"""
+_POSITIONS = """
+SELECT originator_version, position FROM ledger_log WHERE originator_id = %s
+"""
+_BEGUN = """
+SELECT originator_id FROM ledger_events
+WHERE originator_id = ANY(%s) AND originator_version = 1
+"""
+_LEAF_HASHES = """
+SELECT leaf_hash FROM ledger_log WHERE position BETWEEN %s AND %s ORDER BY position
+"""
+_STORED = """
+SELECT count(*) AS count FROM ledger_events
+    JOIN unnest(%s::uuid[], %s::bigint[], %s::text[], %s::bytea[])
+        AS mine (originator_id, originator_version, topic, state)
+    USING (originator_id, originator_version, topic, state)
+"""
+_COMMAND = """
+SELECT request, originator_id, originator_version FROM ledger_commands
+WHERE actor = %s AND key = %s
+"""
+
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Command:
+    """What a caller asked for, under a key of his own: it is carried out once."""
+
+    actor: str
+    key: str
+    request: bytes
+    """SHA-256 of what was asked for, in one form."""
+
+
+class CommandRepeated(Exception):
+    """The actor's key was used before: nothing was appended.
+
+    `same` says whether it stood for the same request then, `stream_id` and `version`
+    which event that command recorded last.
+    """
+
+    def __init__(self, *, same: bool, stream_id: UUID, version: int) -> None:
+        super().__init__("the command was carried out before")
+        self.same = same
+        self.stream_id = stream_id
+        self.version = version
+
+
+class LogStopped(PersistenceError):
+    """Nothing is appended any more until an operator has decided; it says why."""
 
 
 class LedgerRecorder(postgres.PostgresApplicationRecorder):
-    """Appends under the table's lock, so that positions are committed in order.
+    """Events of one log. Differs from what it derives from as this room's head says."""
 
-    Small appends go by the library's way, long ones by COPY, which is also faster.
-    """
+    def __init__(self, datastore: postgres.PostgresDatastore, **kwargs: Any) -> None:
+        super().__init__(datastore, **kwargs)
+        self.channel_name = channel(datastore.schema)
 
     def insert_events(
         self, stored_events: Sequence[StoredEvent], **kwargs: Any
-    ) -> Sequence[int] | None:
-        """Append all or nothing; return the positions in the order of the events."""
-        if sum(len(event.state) for event in stored_events) <= PIPELINED_MAX_BYTES:
-            said = super().insert_events(stored_events, **kwargs)
-            return cast("Sequence[int] | None", said)
-        return cast("Sequence[int]", self._copy_events(stored_events))
+    ) -> Sequence[int]:
+        """Append all or nothing; return the positions in the order of the events.
 
-    @retry((InterfaceError, OperationalError), max_attempts=ATTEMPTS_MAX, wait=WAIT_S)
-    def _copy_events(self, stored_events: Sequence[StoredEvent]) -> Sequence[int]:
-        table = Identifier(self.datastore.schema, self.events_table_name)
-        copying = SQL(
-            "COPY {} (originator_id, originator_version, topic, state)"
-            " FROM STDIN (FORMAT BINARY)"
-        ).format(table)
-        positions = SQL(
-            "SELECT notification_id FROM {} ORDER BY notification_id DESC LIMIT %s"
-        ).format(table)
-        with (
-            self.datastore.get_connection() as connection,
-            connection.transaction(),
-            connection.cursor() as cursor,
-        ):
-            self._lock_table(cursor)
-            self._notify_channel(cursor)
-            with cursor.copy(copying) as copy:
-                copy.set_types(["uuid", "int8", "text", "bytea"])
-                for event in stored_events:
-                    copy.write_row(
-                        (
-                            event.originator_id,
-                            event.originator_version,
-                            event.topic,
-                            event.state,
-                        )
-                    )
-            # The lock is held, so the newest rows are those of this append.
-            rows = cursor.execute(positions, (len(stored_events),)).fetchall()
-        return [row["notification_id"] for row in reversed(rows)]
+        `command` makes it happen once (`append`). Raises `IntegrityError` when one of
+        the versions is taken or the one before it is missing.
+        """
+        if not stored_events:
+            return []
+        self.append(stored_events, command=kwargs.get("command"))
+        last = stored_events[-1]
+        position = self.place_of(last.originator_id, last.originator_version)
+        return range(position - len(stored_events) + 1, position + 1)
+
+    def append(
+        self, stored_events: Sequence[StoredEvent], *, command: Command | None = None
+    ) -> None:
+        """Append all or nothing, in one round trip, without waiting for positions.
+
+        Raises `IntegrityError` as `insert_events`, `LogStopped`, and `CommandRepeated`.
+        """
+        columns = (
+            [UUID(str(each.originator_id)) for each in stored_events],
+            [each.originator_version for each in stored_events],
+            [each.topic for each in stored_events],
+            [each.state for each in stored_events],
+        )
+        asked = (command.actor, command.key, command.request) if command else [None] * 3
+        in_doubt = False
+
+        def attempt() -> None:
+            nonlocal in_doubt
+            try:
+                self._rows(_APPEND, (*columns, *asked), binary=True)
+            except (InterfaceError, OperationalError):
+                in_doubt = True
+                raise
+            except PersistenceError as error:
+                # What was cut off may have been committed: then it is our own events
+                # that are in the way.
+                if not (in_doubt and self._are_stored(columns)):
+                    raise self._meant(error, command) from error
+
+        self._patiently(attempt)
+
+    def place_of(self, stream_id: UUID | str, version: int) -> int:
+        """Return the position of a committed event, sequencing it if nobody has yet.
+
+        Raises LookupError if there is no such event.
+        """
+        (row,) = self._select(_PLACE, (stream_id, version))
+        position: int | None = row["position"]
+        if position is None:
+            raise LookupError(f"stream {stream_id} has no version {version}")
+        return position
+
+    def sequence(self) -> int | None:
+        """Sequence a batch; return how many events, None if another is at it."""
+        (row,) = self._select(_SEQUENCE, ())
+        given: int | None = row["events"]
+        return given
+
+    def size(self) -> int:
+        """Return how many events have a position, which is the last position."""
+        (row,) = self._select(_SIZE, ())
+        size: int = row["size"]
+        return size
+
+    def max_notification_id(self) -> int | None:
+        return self.size() or None
+
+    def select_notifications(
+        self,
+        start: int | None,
+        limit: int,
+        stop: int | None = None,
+        topics: Sequence[str] = (),
+        *,
+        inclusive_of_start: bool = True,
+    ) -> Sequence[Notification]:
+        """Return events in the order of the log, from `start` to `stop`."""
+        first = (start or 0) + (start is not None and not inclusive_of_start)
+        last = 2**62 if stop is None else stop
+        if not topics:  # No gaps: so many events are so many positions.
+            last = min(last, max(first, 1) + limit - 1)
+        values = {
+            "first": first,
+            "last": last,
+            "topics": list(topics) or None,
+            "limit": limit,
+        }
+        return [
+            Notification(
+                id=row["position"],
+                originator_id=row["originator_id"],
+                originator_version=row["originator_version"],
+                topic=row["topic"],
+                state=row["state"],
+            )
+            for row in self._select(_BY_POSITION, values)
+        ]
+
+    def subscribe(
+        self, gt: int | None = None, topics: Sequence[str] = ()
+    ) -> Subscription[ApplicationRecorder]:
+        """Return events after `gt` for ever, as they get positions."""
+        return PositionSubscription(self, gt, topics, listen=self.listen)
 
     def positions_of(self, stream_id: UUID) -> dict[int, int]:
-        """Return the position of every version of one stream."""
-        statement = SQL(
-            "SELECT originator_version, notification_id FROM {}.{}"
-            " WHERE originator_id = %s"
-        ).format(Identifier(self.datastore.schema), Identifier(self.events_table_name))
-        with self.datastore.get_connection() as connection:
-            rows = connection.execute(statement, (stream_id,)).fetchall()
-        return {row["originator_version"]: row["notification_id"] for row in rows}
+        """Return the position of every version of one stream that has one."""
+        rows = self._select(_POSITIONS, (stream_id,))
+        return {row["originator_version"]: row["position"] for row in rows}
 
     def begun_of(self, stream_ids: Collection[UUID]) -> set[UUID]:
         """Return those of the streams that have an event, in one query."""
-        statement = SQL(
-            "SELECT originator_id FROM {}.{}"
-            " WHERE originator_id = ANY(%s) AND originator_version = 1"
-        ).format(Identifier(self.datastore.schema), Identifier(self.events_table_name))
-        with self.datastore.get_connection() as connection:
-            rows = connection.execute(statement, (list(stream_ids),)).fetchall()
+        rows = self._select(_BEGUN, (list(stream_ids),))
         return {row["originator_id"] for row in rows}
+
+    def leaf_hashes(self, first_position: int, limit: int) -> list[bytes]:
+        """Return the RFC 6962 leaf hashes of so many events, or of as many as are."""
+        last = first_position + limit - 1
+        rows = self._select(_LEAF_HASHES, (first_position, last))
+        return [row["leaf_hash"] for row in rows]
+
+    def listen(self) -> Connection[DictRow]:
+        """Open a connection that is notified when the log has grown."""
+        connection = connect(self.datastore)
+        connection.execute(SQL("LISTEN {}").format(Identifier(self.channel_name)))
+        return connection
+
+    def _select(
+        self, query: str, values: Sequence[object] | Mapping[str, object]
+    ) -> list[DictRow]:
+        return self._patiently(lambda: self._rows(query, values))
+
+    def _rows(
+        self,
+        query: str,
+        values: Sequence[object] | Mapping[str, object],
+        *,
+        binary: bool = True,
+    ) -> list[DictRow]:
+        with (
+            self.datastore.get_connection() as connection,
+            connection.cursor(binary=binary) as cursor,
+        ):
+            return cursor.execute(query.encode(), values, prepare=True).fetchall()
+
+    def _patiently(self, attempt: Callable[[], _T]) -> _T:
+        """Try again when the server went away, with connections that are alive."""
+        for _ in range(ATTEMPTS_MAX - 1):
+            try:
+                return attempt()
+            except (InterfaceError, OperationalError):
+                sleep(WAIT_S)
+                self.datastore.pool.check()
+        return attempt()
+
+    def _are_stored(self, columns: Sequence[Sequence[object]]) -> bool:
+        (row,) = self._rows(_STORED, columns)
+        return bool(row["count"] == len(columns[0]))
+
+    def _meant(self, error: PersistenceError, command: Command | None) -> Exception:
+        """Return what the database's refusal of an append means to the caller."""
+        said = error.__cause__
+        assert isinstance(said, psycopg.Error)
+        if said.sqlstate == STOPPED:
+            return LogStopped(said.diag.message_primary)
+        if said.sqlstate == CARRIED_OUT and command is not None:
+            (row,) = self._rows(_COMMAND, (command.actor, command.key))
+            return CommandRepeated(
+                same=row["request"] == command.request,
+                stream_id=row["originator_id"],
+                version=row["originator_version"],
+            )
+        return error
 
 
 class LedgerFactory(postgres.PostgresFactory):
@@ -111,9 +312,36 @@ class LedgerFactory(postgres.PostgresFactory):
     def __init__(self, env: Environment | None) -> None:
         super().__init__(env)
         # The library knows five words of an address; it may have more (TLS, options).
-        arguments = self.datastore.pool.kwargs
-        assert isinstance(arguments, dict)
-        arguments.update(conninfo_to_dict(self.env.get(_CONNINFO) or ""))
+        pool = self.datastore.pool
+        assert isinstance(pool.kwargs, dict)
+        pool.kwargs.update(conninfo_to_dict(self.env.get(_CONNINFO) or ""))
+        # And it asks the server before each use of a connection.
+        self.datastore.pool = postgres.ConnectionPool(
+            connection_class=Connection[DictRow],
+            kwargs=pool.kwargs,
+            min_size=pool.min_size,
+            max_size=pool.max_size,
+            open=False,
+            configure=self.datastore.after_connect_func(),
+            timeout=pool.timeout,
+            max_lifetime=pool.max_lifetime,
+            check=look_at,
+        )
+
+
+def look_at(connection: Connection[Any]) -> None:
+    """See that the server has not closed a connection; ask it only if it said a word.
+
+    An idle connection has nothing to read; at its end it has.
+    """
+    said, _, _ = select.select([connection.fileno()], [], [], 0)
+    if said:
+        postgres.ConnectionPool.check_connection(connection)
+
+
+def channel(schema: str) -> str:
+    """Return the channel that is notified when a log has grown."""
+    return f"{schema}_log"
 
 
 def environment(url: str, schema: str, pool_size: int) -> dict[str, str]:
@@ -139,8 +367,6 @@ def environment(url: str, schema: str, pool_size: int) -> dict[str, str]:
         "POSTGRES_CONNECT_TIMEOUT": str(CONNECT_TIMEOUT_S),
         "POSTGRES_LOCK_TIMEOUT": str(LOCK_TIMEOUT_S),
         "POSTGRES_IDLE_IN_TRANSACTION_SESSION_TIMEOUT": str(IDLE_IN_TRANSACTION_S),
-        # A connection that died with the server is not handed out after its restart.
-        "POSTGRES_PRE_PING": "yes",
         "CREATE_TABLE": "no",
     }
 

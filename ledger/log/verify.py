@@ -90,7 +90,6 @@ class _Check:
         self._verifier = verifier
         self._replay = replay
         self._origin: str | None = None
-        self._position = 0
         self.number = 0
         self.tree = Tree()
         self.versions: dict[UUID, int] = {}
@@ -142,12 +141,11 @@ class _Check:
     def _in_order(self, event: ExportedEvent) -> None:
         if event.index != self.tree.size:
             raise Wrong(f"index {event.index} where {self.tree.size} is due")
-        if event.position <= self._position:
-            raise Wrong(f"position {event.position} after {self._position}")
+        if event.position != event.index + 1:
+            raise Wrong(f"position {event.position} where {event.index + 1} is due")
         due = self.versions.get(event.originator_id, 0) + 1
         if event.version != due:
             raise Wrong(f"version {event.version} of the stream where {due} is due")
-        self._position = event.position
         self.versions[event.originator_id] = due
 
     def _checkpoint(self, said: dict[str, Any], raw: bytes) -> Checkpoint:

@@ -108,18 +108,15 @@ class Runner:
     def _status(self, name: str, at: datetime) -> ProjectionStatus:
         view = self._view(name)
         position = view.position()
-        (behind,) = view.rows(
-            "SELECT count(*) AS events FROM ledger_events WHERE notification_id > %s",
-            (position,),
-        )
+        behind = max(0, self._ledger.recorder.size() - position)
         stops = view.rows("SELECT error FROM projection_stops WHERE name = %s", (name,))
         error = stops[0]["error"] if stops else None
         state = "following" if self._is_followed(name) else "unattended"
         return ProjectionStatus(
             name=name,
             position=position,
-            lag_events=behind["events"],
-            lag_s=self._age_s(position, at) if behind["events"] else 0.0,
+            lag_events=behind,
+            lag_s=self._age_s(position, at) if behind else 0.0,
             state="stopped" if stops else state,
             error=error,
         )

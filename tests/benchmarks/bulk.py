@@ -25,8 +25,9 @@ SCHEMA = "bench_bulk"
 CAUSE = Cause(actor="benchmark")
 _HOUR = timedelta(hours=1)
 _ROWS = (
-    "SELECT originator_id, originator_version, topic, state FROM ledger_events"
-    " WHERE notification_id > %s ORDER BY notification_id"
+    "SELECT originator_id, originator_version, topic, state"
+    " FROM ledger_log JOIN ledger_events USING (originator_id, originator_version)"
+    " WHERE position > %s ORDER BY position"
 )
 _TABLE = (
     "CREATE TABLE bulk_copied (LIKE ledger_events INCLUDING DEFAULTS INCLUDING INDEXES)"

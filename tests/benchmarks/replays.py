@@ -21,8 +21,9 @@ MINUTE_S = 60
 LOADS = 200
 
 _SELECT = (
-    "SELECT * FROM ledger_events WHERE notification_id > %s"
-    " ORDER BY notification_id LIMIT %s"
+    "SELECT * FROM ledger_log JOIN ledger_events"
+    " USING (originator_id, originator_version)"
+    " WHERE position > %s ORDER BY position LIMIT %s"
 )
 
 
@@ -94,7 +95,7 @@ def _pages(connection: psycopg.Connection[DictRow]) -> Iterator[list[DictRow]]:
     with connection.cursor(row_factory=dict_row) as cursor:
         while page := cursor.execute(_SELECT, (position, PAGE)).fetchall():
             yield page
-            position = page[-1]["notification_id"]
+            position = page[-1]["position"]
 
 
 def _timed(work: Any, *given: Any) -> float:

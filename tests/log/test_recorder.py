@@ -9,19 +9,12 @@ from uuid import UUID
 
 import psycopg
 import pytest
-from eventsourcing.postgres import (
-    PostgresApplicationRecorder,
-    PostgresDatastore,
-    PostgresTrackingRecorder,
-)
-from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 
 from ledger.aggregates.paper import Paper
 from ledger.application import Cause, Ledger
 from ledger.errors import Overtaken
-from ledger.log.recorder import PIPELINED_MAX_BYTES, environment
-from tests.databases import Database
+from ledger.log.recorder import environment
 from tests.domain.examples import NOON
 from tests.log.opened import again, short_story
 
@@ -40,67 +33,6 @@ def paper(number: int) -> Paper:
         job_id=UUID(int=2),
         at=NOON,
     )
-
-
-def shape(database: Database, schema: str, table: str) -> tuple[object, ...]:
-    """What a table is made of: columns, indexes, storage, and the composite type."""
-    with psycopg.connect(database.server_url) as connection:
-        columns = connection.execute(
-            "SELECT column_name, data_type, is_nullable, column_default IS NOT NULL"
-            " FROM information_schema.columns"
-            " WHERE table_schema = %s AND table_name = %s ORDER BY ordinal_position",
-            (schema, table),
-        ).fetchall()
-        indexes = connection.execute(
-            "SELECT replace(indexdef, %s, '') FROM pg_indexes"
-            " WHERE schemaname = %s AND tablename = %s ORDER BY indexname",
-            (f"{schema}.", schema, table),
-        ).fetchall()
-        types = connection.execute(
-            "SELECT attribute_name, data_type FROM information_schema.attributes"
-            " WHERE udt_schema = %s AND udt_name = 'stored_event_uuid'"
-            " ORDER BY ordinal_position",
-            (schema,),
-        ).fetchall()
-    return columns, indexes, types
-
-
-def options(database: Database, schema: str, table: str) -> object:
-    with psycopg.connect(database.server_url) as connection:
-        return connection.execute(
-            "SELECT reloptions FROM pg_class WHERE relnamespace = %s::regnamespace"
-            " AND relname = %s",
-            (schema, table),
-        ).fetchone()
-
-
-def test_migrated_tables_are_those_the_library_would_make(ledger, database):
-    theirs = database.schema + "_theirs"
-    given = conninfo_to_dict(database.server_url)
-    with psycopg.connect(database.server_url, autocommit=True) as connection:
-        name = sql.Identifier(theirs)
-        connection.execute(sql.SQL("CREATE SCHEMA {}").format(name))
-        datastore = PostgresDatastore(
-            dbname=str(given["dbname"]),
-            host=str(given["host"]),
-            port=str(given.get("port") or ""),
-            user=str(given["user"]),
-            password=str(given.get("password") or ""),
-            schema=theirs,
-        )
-        with datastore:
-            PostgresApplicationRecorder(
-                datastore, events_table_name="ledger_events"
-            ).create_table()
-            PostgresTrackingRecorder(
-                datastore, tracking_table_name="projection_tracking"
-            ).create_table()
-            for table in ("ledger_events", "projection_tracking"):
-                made = shape(database, theirs, table)
-                assert shape(database, database.schema, table) == made
-            made_options = options(database, theirs, "ledger_events")
-            assert options(database, database.schema, "ledger_events") == made_options
-        connection.execute(sql.SQL("DROP SCHEMA {} CASCADE").format(name))
 
 
 @pytest.mark.parametrize(
@@ -191,11 +123,8 @@ def test_the_recorder_is_found_by_its_module_alone(database, ledger):
 
 
 def long_append(first: int) -> list[Paper]:
-    """More than fits a pipeline, and than a socket takes without being read."""
-    papers = [paper(first + number) for number in range(2_000)]
-    stored = sum(len(str(vars(each))) for each in papers)
-    assert stored > 20 * PIPELINED_MAX_BYTES
-    return papers
+    """More than a socket takes without being read."""
+    return [paper(first + number) for number in range(2_000)]
 
 
 def test_a_long_append_has_positions_in_the_order_of_its_events(ledger):

@@ -17,6 +17,7 @@ from uuid import UUID
 
 import psycopg
 import pytest
+from eventsourcing.persistence import StoredEvent
 from psycopg import sql
 
 from ledger.aggregates.account import Entry, Posting
@@ -158,8 +159,12 @@ def test_a_notification_that_was_missed_is_made_up_for_by_polling(ledger, databa
         await_all(runner, ledger)
         with psycopg.connect(database.url) as connection:  # No NOTIFY goes with this.
             connection.execute(
-                "INSERT INTO ledger_events (originator_id, originator_version, topic,"
-                " state) SELECT gen_random_uuid(), 1, topic, state FROM ledger_events"
+                "WITH e AS (INSERT INTO ledger_events"
+                " SELECT gen_random_uuid(), 1, topic, state FROM ledger_events"
+                " RETURNING *),"
+                " h AS (UPDATE ledger_head SET size = size + 1 RETURNING size)"
+                " INSERT INTO ledger_log SELECT size, originator_id, 1,"
+                " leaf_hash_of(originator_id, 1, topic, state) FROM e, h"
             )
         await_all(runner, ledger)
 
@@ -235,12 +240,9 @@ def test_events_before_the_one_that_does_not_fit_are_kept(ledger, database):
     unbalanced = ledger.recorder.select_notifications(None, 1)[0].state.replace(
         b'"amount_minor":1', b'"amount_minor":2'
     )
-    with psycopg.connect(database.url) as connection:
-        connection.execute(
-            "INSERT INTO ledger_events (originator_id, originator_version, topic,"
-            " state) VALUES (%s, 1, 'entry.made', %s)",
-            (UUID(int=77), unbalanced),
-        )
+    ledger.recorder.insert_events(
+        [StoredEvent(UUID(int=77), 1, "entry.made", unbalanced)]
+    )
     its = follower(ledger, "accounts")
     with (
         connect(ledger.recorder.datastore) as connection,
