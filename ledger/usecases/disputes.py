@@ -16,7 +16,7 @@ from ledger.aggregates.case import Case, CaseType, Decision
 from ledger.aggregates.case.refusals import PartyToTheCase
 from ledger.aggregates.e_ticket.states import HoldEffect, HoldKind
 from ledger.application import Cause, Ledger, Work
-from ledger.errors import Denied, Malformed
+from ledger.errors import Conflict, Denied, Malformed
 from ledger.ports import PersonalData
 from ledger.usecases import cases, stories
 
@@ -54,6 +54,11 @@ class NoComplaint(Malformed):
     says = "A complaint is about 1 to {tickets_max} tickets, of one of these: {types}."
 
 
+class CaseOfAnother(Conflict):
+    code = "case_state"
+    says = "This is the id of another case; a complaint begins one of its own."
+
+
 @dataclass(frozen=True, slots=True)
 class Opened:
     case_id: UUID
@@ -80,6 +85,9 @@ def complain(
     if wanted not in COMPLAINTS or not 1 <= len(set(ticket_ids)) <= TICKETS_MAX:
         raise NoComplaint(tickets_max=TICKETS_MAX, types=", ".join(COMPLAINTS))
     work = ledger.work()
+    known = work.find(Case, case_id)
+    if known is not None and (known.opened_by, known.type) != (str(by), wanted):
+        raise CaseOfAnother(because=known.names(1))
     for ticket_id in ticket_ids:
         story = stories.story_of(work, ticket_id, held_since=at)
         if not as_operator and by not in story.parties():

@@ -17,10 +17,11 @@ from ledger.aggregates.case.story import (
 )
 from ledger.aggregates.e_ticket import ETicket
 from ledger.aggregates.e_ticket.states import Life
+from ledger.aggregates.medium import Medium
 from ledger.aggregates.order import Order
 from ledger.aggregates.sale import Sale, SaleState
 from ledger.application import Work
-from ledger.vocabulary.ids import compensation_id
+from ledger.vocabulary.ids import compensation_id, medium_id
 
 # Sources whose purchaser paid nothing, or paid somebody else.
 _NOT_HERE = frozenset({"grant", "elsewhere", "import"})
@@ -86,8 +87,16 @@ def story_of(
 
 
 def parties_of(work: Work, case: Case) -> set[str]:
-    """Name everybody who had a part in what is disputed, and who spoke in the case."""
+    """Name everybody who had a part in what is disputed, and who spoke in the case.
+
+    Also if no ticket is disputed: whose card it is, and who paid.
+    """
     parties = {case.opened_by, *(given.by for given in case.evidence)}
+    if case.medium_uid is not None:
+        medium = work.find(Medium, medium_id(bytes.fromhex(case.medium_uid)))
+        parties |= {str(medium.holder_id)} if medium is not None else set()
+    bank = chargeback_of(case)
+    parties |= {str(bank.purchaser_id)} if bank is not None else set()
     for story in stories_of(work, case):
         parties |= {str(each) for each in story.parties()}
     for merged_id in case.merged_cases:

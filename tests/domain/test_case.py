@@ -251,6 +251,15 @@ def test_a_decision_says_all_that_its_kind_needs(kind, missing):
         decided(reviewed(opened()), decision=Decision(kind))
 
 
+def test_nobody_is_paid_less_than_nothing():
+    case = reviewed(opened())
+    taken = Decision(
+        DecisionKind.COMPENSATE, payee_id=ALICE, amount_minor=-500, currency="EUR"
+    )
+    with pytest.raises(no.BadDecision, match="amount_minor"):
+        decided(case, decision=taken)
+
+
 def test_a_bank_decides_without_a_review_for_what_it_did_is_a_fact():
     case = opened(case_type=CaseType.CHARGEBACK)
     case.take_as_decided(

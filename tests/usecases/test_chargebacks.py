@@ -6,12 +6,13 @@ from typing import Any
 import pytest
 
 from ledger.aggregates.case import CaseState, DecisionKind
+from ledger.aggregates.case.refusals import BankDecides, PartyToTheCase
 from ledger.aggregates.e_ticket import HoldKind, Life
 from ledger.aggregates.e_ticket.refusals import Frozen
-from ledger.usecases import chargebacks
+from ledger.usecases import chargebacks, disputes
 from ledger.vocabulary.money import Money
 from tests.domain.examples import ALICE, NOON
-from tests.usecases.court import CAUSE, Court, fresh
+from tests.usecases.court import CAUSE, JUDGE, Court, fresh
 
 
 @pytest.fixture
@@ -96,3 +97,44 @@ def test_two_disputes_of_one_payment_are_two_cases(court):
         notice = notice_of(ticket_id, payment_id=payment_id, dispute_id=dispute_id)
         hear(court, chargebacks.opened, notice)
     assert len(court.ledger.ticket(ticket_id).holds) == 2
+
+
+def test_nobody_but_the_bank_withdraws_a_chargeback(court):
+    ticket_id = court.ticket()
+    notice = notice_of(ticket_id)
+    case = hear(court, chargebacks.opened, notice)
+    with pytest.raises(BankDecides):
+        disputes.withdraw(
+            court.ledger,
+            case_id=case.id,
+            by=JUDGE,
+            as_operator=True,
+            reason="settled",
+            at=NOON,
+            cause=CAUSE,
+        )
+    assert hear(court, chargebacks.lost, notice).state == CaseState.DECIDED
+
+
+def test_a_chargeback_takes_no_further_tickets_in(court):
+    case = hear(court, chargebacks.opened, notice_of(court.ticket()))
+    with pytest.raises(BankDecides):
+        case.add_facts(facts={}, ticket_ids=[fresh()], at=NOON)
+    case.add_facts(facts={"unused_serials": []}, ticket_ids=(), at=NOON)
+
+
+@pytest.mark.parametrize("of_a_sale", [False, True])
+def test_what_the_bank_takes_though_it_was_given_back_is_the_purchasers_debt(
+    court, of_a_sale
+):
+    notice = notice_of(sale_id=fresh() if of_a_sale else None)
+    case = hear(court, chargebacks.lost, notice)
+    made = court.execute(case.id).plan
+    debt = f"debt/{ALICE}/EUR"
+    assert made.totals() == {("card/sandbox/EUR", "EUR"): 4_000, (debt, "EUR"): -4_000}
+
+
+def test_who_paid_has_a_part_in_a_chargeback_of_no_ticket(court):
+    case = hear(court, chargebacks.lost, notice_of())
+    with pytest.raises(PartyToTheCase):
+        court.execute(case.id, by=ALICE)

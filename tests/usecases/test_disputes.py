@@ -25,7 +25,7 @@ from ledger.log.checkpoint import Signer
 from ledger.log.export import export
 from ledger.log.verify import verify_export
 from ledger.usecases import cases, disputes, erasure
-from ledger.usecases.disputes import NoComplaint, NotTheirTicket
+from ledger.usecases.disputes import CaseOfAnother, NoComplaint, NotTheirTicket
 from ledger.vocabulary.ids import case_id as computed_id
 from tests.domain.examples import ALICE, BOB, CAROL, HOUR, ISSUER, NOON
 from tests.usecases.court import CAUSE, JUDGE, THIRD, Court, fresh
@@ -74,6 +74,18 @@ def test_only_who_had_a_part_in_the_ticket_complains_about_it(court):
     court.given(ticket_id)
     assert holders(court, ticket_id) == []
     court.complain(ticket_id, by=ALICE)
+
+
+def test_a_complaint_gets_into_nobody_elses_case(court):
+    hers, his = court.ticket(), court.ticket(owner_id=BOB)
+    case_id = court.complain(hers)
+    said = {"case_id": case_id, "ticket_ids": [his], "by": BOB, "as_operator": False}
+    with pytest.raises(CaseOfAnother) as refused:
+        disputes.complain(
+            court.ledger, case_type="not_received", **said, at=NOON, cause=CAUSE
+        )
+    assert refused.value.because == (f"{case_id}/1",)
+    assert court.case(case_id).ticket_ids == (hers,)
 
 
 @pytest.mark.parametrize("about", ["chargeback", "cancelled_offering", "weather"])

@@ -21,6 +21,9 @@ from ledger.vocabulary.money import split
 
 def charged_back(tickets: tuple[TicketStory, ...], bank: Chargeback) -> Iterator[Step]:
     """A bank took a payment back: what it paid for ends or goes back, if unused."""
+    if not tickets:
+        yield _paid_back_twice(bank)
+        return
     if bank.sale_id is None:
         yield _borne(tickets[0], bank)
     for story, part in zip(tickets, _parts(tickets, bank), strict=True):
@@ -40,6 +43,17 @@ def _borne(story: TicketStory, bank: Chargeback) -> Step:
             revenue_of(story): -bank.amount_minor,
         },
         ref=_order_of(story),
+    )
+
+
+def _paid_back_twice(bank: Chargeback) -> Step:
+    """Nothing came of the payment, or it was given back: the purchaser has it twice."""
+    debtor = debt_of(bank.purchaser_id, bank.currency)
+    return pay(
+        f"The payment was given back before; {bank.purchaser_id} owes what the bank"
+        f" took, {bank.amount_minor}.",
+        currency=bank.currency,
+        amounts={bank.clearing: bank.amount_minor, debtor: -bank.amount_minor},
     )
 
 

@@ -79,11 +79,11 @@ class Opening(Core):
     ) -> None:
         """Note what else was observed, and the tickets it concerns."""
         self._require_undecided()
+        new = self._new_among(ticket_ids)
+        if new:
+            self._require_not_of_the_bank()
         self.trigger_event(
-            self.FactsAdded,
-            timestamp=at,
-            facts=dict(facts),
-            ticket_ids=self._new_among(ticket_ids),
+            self.FactsAdded, timestamp=at, facts=dict(facts), ticket_ids=new
         )
 
     class FactsAdded(Core.Event):
@@ -160,9 +160,14 @@ class Opening(Core):
     def withdraw(
         self, *, by: str, reason: str, at: datetime, as_operator: bool = False
     ) -> None:
-        """End the case without executing anything: its opener, or an operator."""
-        if not as_operator and by != self.opened_by:
-            raise no.MayNotAppeal(because=self.names(1))
+        """End the case without executing anything: its opener, or an operator.
+
+        The bank alone ends a chargeback: else what it takes later had no case.
+        """
+        if by != self.opened_by:
+            if not as_operator:
+                raise no.MayNotAppeal(because=self.names(1))
+            self._require_not_of_the_bank()
         self._require_live()
         if self.state == CaseState.EXECUTED:
             raise self._not_in(UNDECIDED | {CaseState.DECIDED})

@@ -89,9 +89,12 @@ class Decision:
 
     @property
     def missing(self) -> tuple[str, ...]:
-        """Name what a decision of this kind still needs."""
+        """Name what a decision of this kind still needs: an amount is above zero."""
         needs = _NEEDS.get(self.kind, ())
-        return tuple(name for name in needs if not getattr(self, name))
+        absent = [name for name in needs if not getattr(self, name)]
+        if "amount_minor" in needs and self.amount_minor < 0:
+            absent.append("amount_minor")
+        return tuple(absent)
 
     def as_dict(self) -> dict[str, Any]:
         said = asdict(self)
