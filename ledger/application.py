@@ -181,7 +181,11 @@ class Ledger(Application[UUID]):
     def events_of(self, stream_id: UUID) -> list[tuple[int, Recorded.Event]]:
         """Return every event of one stream with its position, oldest first."""
         events = list(self.events.get(stream_id))
-        positions = self.recorder.positions_of(stream_id)  # After: it knows them all.
+        if not events:
+            return []
+        # The newest may have none yet: asked for its place, the log gives it one.
+        self.recorder.place_of(stream_id, events[-1].originator_version)
+        positions = self.recorder.positions_of(stream_id)
         return [
             (positions[event.originator_version], cast("Recorded.Event", event))
             for event in events

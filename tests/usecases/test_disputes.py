@@ -27,7 +27,7 @@ from ledger.log.verify import verify_export
 from ledger.usecases import cases, disputes, erasure
 from ledger.usecases.disputes import CaseOfAnother, NoComplaint, NotTheirTicket
 from ledger.vocabulary.ids import case_id as computed_id
-from tests.domain.examples import ALICE, BOB, CAROL, HOUR, ISSUER, NOON
+from tests.domain.examples import ALICE, BOB, CAROL, HOUR, ISSUER, NOON, a_ticket
 from tests.usecases.court import CAUSE, JUDGE, THIRD, Court, fresh
 
 UPHOLD = Decision(DecisionKind.UPHOLD)
@@ -321,6 +321,13 @@ def test_a_case_does_not_take_a_ticket_from_a_printer_that_prints(court):
     court.authorise(ticket_id, court.leased(ticket_id))
     with pytest.raises(InDispense):
         court.do(ticket_id, "revoke", reason="case", decision_id=fresh())
+
+
+def test_a_case_is_told_what_was_committed_though_it_has_no_position_yet(court):
+    ledger, ticket = court.ledger, a_ticket()
+    made = [ledger.mapper.to_stored_event(each) for each in ticket.collect_events()]
+    ledger.recorder.append(made)
+    assert len(ledger.events_of(ticket.id)) == len(made)
 
 
 # Erasure.
