@@ -68,7 +68,11 @@ def pay_out(
     _require_captured(work, sale)
     if not decided:
         for line in sale.left:
-            _require_released(sale, line, work.ticket(line.ticket_id), at)
+            ticket = work.ticket(line.ticket_id)
+            _require_released(sale, line, ticket, at)
+            if not ticket.pending_events:
+                # The ticket decides whether a hold was first, so it has to be told.
+                ticket.note_payout(sale_id=sale.id, at=at)
     shares = _shares(sale)
     entry = accounts.move(
         work,

@@ -100,6 +100,7 @@ MEANS = {
     "e-ticket.repriced": "The seller asks another price under the cap.",
     "e-ticket.revoked": "It ended; no copy of it is ever accepted.",
     "e-ticket.sale-aborted": "The purchaser's payment did not come.",
+    "e-ticket.sale-paid-out": "Who had sold it was paid, while no case held it.",
     "e-ticket.sale-started": "It is kept for a purchaser who is paying.",
     "e-ticket.unfrozen": "That case forbids nothing any more.",
     "e-ticket.voided": "Its sale was undone.",

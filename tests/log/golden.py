@@ -105,6 +105,12 @@ def a_resale_and_its_end() -> list[Recorded]:
     return [ticket]
 
 
+def a_sale_that_was_paid_out() -> list[Recorded]:
+    ticket = issued(11)
+    ticket.note_payout(sale_id=REFS[2], at=NOON)
+    return [ticket]
+
+
 def a_modification_asked_for() -> list[Recorded]:
     ticket = issued(3)
     asked: Said = {"request_id": REFS[0], "at": NOON}
@@ -292,6 +298,7 @@ STORIES: Sequence[Callable[[], list[Recorded]]] = (
     a_receipt_of_a_shop,
     an_import,
     golden_money.a_resale_that_was_undone,
+    a_sale_that_was_paid_out,
 )
 
 

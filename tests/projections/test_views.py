@@ -150,6 +150,7 @@ WALKED_PAST = {
         "e-ticket.unlisted",
         "e-ticket.sale-started",
         "e-ticket.sale-aborted",
+        "e-ticket.sale-paid-out",
         "e-ticket.exchange-started",
         "e-ticket.exchange-aborted",
         "e-ticket.modification-requested",
@@ -163,6 +164,8 @@ WALKED_PAST = {
         "e-ticket.redemption-observed",
     },
     Notices: {
+        # His purse says it.
+        "e-ticket.sale-paid-out",
         # The owner is at it himself, or a machine is, and it ends soon.
         "e-ticket.exchange-started",
         "e-ticket.exchange-aborted",

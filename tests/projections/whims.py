@@ -121,6 +121,7 @@ class Story:
             (ticket.start_sale, {**sale, "sale_id": UUID(int=whim), "until": SOON}),
             (ticket.abort_sale, {"sale_id": ref, "reason": "declined"}),
             (ticket.resell, {**sale, **resold}),
+            *[(ticket.note_payout, {"sale_id": ref})] * (whim % 4 == 0),
             (ticket.start_exchange, {**exchange, "by": by, "until": SOON}),
             (ticket.abort_exchange, {**exchange, "reason": "no"}),
         ]

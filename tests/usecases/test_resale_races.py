@@ -15,9 +15,9 @@ from ledger.aggregates.payment import Payment, PaymentState
 from ledger.aggregates.sale import SaleState
 from ledger.application import attempt
 from ledger.bootstrap import Installation
-from ledger.errors import Refusal
+from ledger.errors import Overtaken, Refusal
 from ledger.ports import NewsKind, PaymentNews
-from ledger.usecases import checkout, payouts, sale_payments
+from ledger.usecases import checkout, payouts, sale_payments, settlement
 from ledger.usecases.tenders import Tender
 from ledger.vocabulary.ids import payment_id
 from ledger.vocabulary.money import Money
@@ -119,6 +119,19 @@ def test_a_listed_ticket_is_sold_or_dispensed_but_never_both(market):
         assert (bought == "done") != (leased == "done")
         lock = market.ledger.ticket(ticket_id).lock.kind
         assert lock == (LockKind.DISPENSE if leased == "done" else LockKind.NONE)
+
+
+def test_a_freeze_in_the_middle_of_a_payout_keeps_the_money_in_escrow(market):
+    [ticket_id] = market.issue(not_before=NOON + HOUR, terms={"payout": "after_start"})
+    market.list_ticket(ticket_id)
+    sale_id = market.buy(ticket_id).sale_id
+    payout = market.ledger.work()
+    payouts.pay_out(payout, settlement.sale_of(payout, sale_id), at=NOON + HOUR)
+    market.freeze(ticket_id)
+    with pytest.raises(Overtaken):
+        payout.record(CAUSE)
+    assert market.sale(sale_id).state == SaleState.TITLE_MOVED
+    assert market.purse(ALICE) == 10_000
 
 
 def test_two_who_pay_out_at_once_pay_once(market):

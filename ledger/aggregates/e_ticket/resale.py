@@ -301,6 +301,15 @@ class Resale(Core):
         def apply(self, aggregate: Resale) -> None:
             aggregate._move_title(self, self.owner_id, self.check_sealed)
 
+    def note_payout(self, *, sale_id: UUID, at: datetime) -> None:
+        """Note that who sold it is paid now; a freeze at this moment comes first or
+        after, never in between. The caller asks for holds."""
+        self.trigger_event(self.SalePaidOut, timestamp=at, sale_id=sale_id)
+
+    class SalePaidOut(Core.Event):
+        TOPIC = "e-ticket.sale-paid-out"
+        sale_id: UUID
+
     def _lock_listing(self) -> None:
         listing = self.listing
         assert listing is not None

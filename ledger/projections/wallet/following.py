@@ -26,6 +26,7 @@ Counted: TypeAlias = (
     | ETicket.ModificationRefused
     | ETicket.DispenseObserved
     | ETicket.RedemptionObserved
+    | ETicket.SalePaidOut
 )
 
 _LOCKED: LiteralString = "lock_kind = %s, lock_ref = %s, lock_until = %s"
