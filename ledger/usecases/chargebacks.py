@@ -16,7 +16,7 @@ from uuid import UUID
 from ledger.aggregates.case import Case, CaseType, Decision, DecisionKind
 from ledger.aggregates.e_ticket.states import HoldEffect, HoldKind
 from ledger.aggregates.payment import Payment
-from ledger.aggregates.sale import Sale
+from ledger.aggregates.sale import PAID_OUT, Sale, SaleState
 from ledger.application import Work
 from ledger.usecases import accounts, cases
 from ledger.vocabulary.ids import case_id
@@ -116,11 +116,13 @@ def of_resale(
     sale = work.find(Sale, payment.purpose_id)
     if sale is None:
         return None
+    stands = sale.state in (SaleState.TITLE_MOVED, *PAID_OUT)
     notice = Notice(
         payment_id=payment.id,
         dispute_id=dispute_id,
         purchaser_id=sale.buyer_id,
-        ticket_ids=tuple(line.ticket_id for line in sale.left),
+        # Of a sale whose titles never moved, or went back, nobody has a ticket.
+        ticket_ids=tuple(line.ticket_id for line in sale.left) if stands else (),
         amount=Money(amount_minor, payment.amount.currency),
         clearing=accounts.card_clearing_of(payment.provider, sale.currency),
         sale_id=sale.id,

@@ -110,7 +110,7 @@ class Market:
         for party_id in PEOPLE:
             self.top_up(party_id, purse_minor)
 
-    def top_up(self, party_id: UUID, amount_minor: int) -> None:
+    def top_up(self, party_id: UUID, amount_minor: int, *, at: datetime = NOON) -> None:
         work = self.ledger.work()
         accounts.move(
             work,
@@ -121,7 +121,7 @@ class Market:
             ],
             reason="top-up",
             reference="counter 1",
-            at=NOON,
+            at=at,
         )
         work.record(CAUSE)
 
@@ -267,8 +267,8 @@ class Market:
         )
         work.record(CAUSE)
 
-    def spend(self, party_id: UUID, amount_minor: int) -> None:
-        self.top_up(party_id, -amount_minor)
+    def spend(self, party_id: UUID, amount_minor: int, *, at: datetime = NOON) -> None:
+        self.top_up(party_id, -amount_minor, at=at)
 
     def record_on_card(self, ticket_id: UUID, *, slot: int) -> None:
         """Let the ticket stand on its owner's card."""

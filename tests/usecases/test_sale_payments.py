@@ -17,7 +17,7 @@ from ledger.aggregates.e_ticket.refusals import NotTheOwner, SoldPending
 from ledger.aggregates.payment import Payment, PaymentState
 from ledger.aggregates.sale import SaleState
 from ledger.ports import NewsKind, PaymentNews
-from ledger.usecases import payments, sale_payments
+from ledger.usecases import chargebacks, payments, sale_payments
 from ledger.usecases.accounts import trial_balance
 from ledger.usecases.payouts import CaptureOpen
 from ledger.usecases.sale_payments import FENCE_S, NoCard, NotTheBuyer
@@ -246,6 +246,17 @@ def test_money_that_comes_for_a_sale_given_up_goes_back(shop):
     assert (refund.amount_minor, refund.done) == (4_000, True)
     assert shop.owner == ALICE
     assert shop.market.entries() == []
+    # Disputed at the bank besides: the ticket was never sold for it.
+    chargebacks.of_resale(
+        work := shop.ledger.work(),
+        shop.payment,
+        dispute_id="dp_1",
+        status="opened",
+        amount_minor=4_000,
+        at=NOON,
+    )
+    work.record(CAUSE)
+    assert shop.ledger.ticket(shop.ticket_id).holds == ()
 
 
 # A case comes between.
@@ -261,6 +272,19 @@ def test_a_freeze_lets_the_held_money_wait_beyond_the_fence_and_then_it_goes_on(
     shop.market.unfreeze(shop.ticket_id, at=later)
     assert shop.advance(at=later).state == SaleState.PAID_OUT
     assert (shop.owner, shop.market.purse(CAROL)) == (CAROL, 8_500)
+    assert shop.adds_up()
+
+
+def test_who_spends_his_part_while_a_case_waits_beyond_the_fence_buys_nothing(shop):
+    shop.begin("tok-away-authorise", purse_minor=1_500)
+    shop.market.freeze(shop.ticket_id)
+    assert shop.advance().state == SaleState.FUNDS_HELD
+    later = FENCE + HOUR
+    shop.market.spend(CAROL, 9_000, at=later)
+    shop.market.unfreeze(shop.ticket_id, at=later)
+    assert shop.advance(at=later).state == SaleState.ABORTED
+    assert shop.payment.state == PaymentState.CANCELLED
+    assert (shop.owner, shop.market.purse(CAROL)) == (ALICE, 1_000)
     assert shop.adds_up()
 
 
