@@ -138,7 +138,7 @@ class LedgerRecorder(postgres.PostgresApplicationRecorder):
         self.append(stored_events, command=kwargs.get("command"))
         last = stored_events[-1]
         position = self.place_of(last.originator_id, last.originator_version)
-        return range(position - len(stored_events) + 1, position + 1)
+        return list(range(position - len(stored_events) + 1, position + 1))
 
     def append(
         self, stored_events: Sequence[StoredEvent], *, command: Command | None = None

@@ -40,12 +40,12 @@ class PositionSubscription(Subscription[ApplicationRecorder]):
         self._hang_up()
 
     def __next__(self) -> Notification:
-        while not self._page:
-            if self._has_been_stopped:
-                raise StopIteration
+        while not self._has_been_stopped:
+            if self._page:
+                return self._page.popleft()
             if not self._pull():
                 self._wait()
-        return self._page.popleft()
+        raise StopIteration
 
     def _pull(self) -> bool:
         after = self._last_notification_id or 0
