@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import psycopg
 from eventsourcing.postgres import PostgresDatastore, PostgresFactory
@@ -19,6 +19,7 @@ from psycopg.sql import SQL, Identifier
 from ledger.adapters.card_authority import MasterKeys
 from ledger.adapters.embedded_postgres import EmbeddedPostgres
 from ledger.adapters.migrator import migrate
+from ledger.adapters.roles import DatabaseRole, ensure, speaking_as
 from ledger.adapters.sandbox_payments import SandboxPayments
 from ledger.adapters.secrets import FileSecrets
 from ledger.adapters.stock_desk import PostgresStockDesk
@@ -62,6 +63,9 @@ class Installation:
     """Everything that a door needs. Made in the process that uses it."""
 
     settings: Settings
+    url: str = field(repr=False)  # May hold a password.
+    """The database as the operator's login sees it, without a role."""
+
     clock: Clock
     ledger: Ledger
     datastore: PostgresDatastore
@@ -77,27 +81,56 @@ class Installation:
     def origin(self) -> str:
         return self.settings.origin
 
-
-@contextmanager
-def open_installation(
-    settings: Settings, *, clock: Clock | None = None
-) -> Iterator[Installation]:
-    """Start the database if it is ours, bring it up to date, see to the keys.
-
-    Raises `InstallationError` when keys, origin and database are not of one
-    installation.
-    """
-    with _database(settings) as url:
-        secrets = _prepare(settings, url)
-        ledger = Ledger(environment(url, settings.schema, settings.pool_size))
+    @contextmanager
+    def ledger_as(self, role: DatabaseRole | None) -> Iterator[Ledger]:
+        """Open the same log once more, with the rights of another role."""
+        ledger = _ledger(self.settings, self.url, role)
         try:
-            yield _assembled(settings, ledger, secrets, clock or SystemClock())
+            yield ledger
         finally:
             ledger.close()
 
 
+@contextmanager
+def open_installation(
+    settings: Settings,
+    *,
+    clock: Clock | None = None,
+    role: DatabaseRole | None = DatabaseRole.APP,
+) -> Iterator[Installation]:
+    """Start the database if it is ours, bring it up to date, see to the keys.
+
+    What is opened has the rights of `role` in the database; None: those of the login
+    itself, which owns the tables. Raises `InstallationError` when keys, origin and
+    database are not of one installation.
+    """
+    with database(settings) as url:
+        secrets = _prepare(settings, url)
+        ledger = _ledger(settings, url, role)
+        try:
+            yield _assembled(settings, url, ledger, secrets, clock or SystemClock())
+        finally:
+            ledger.close()
+
+
+@contextmanager
+def database(settings: Settings) -> Iterator[str]:
+    """Yield the database's address as it is, nothing brought up to date."""
+    if settings.database_url is not None:
+        yield settings.database_url
+        return
+    with EmbeddedPostgres(settings.postgres_home) as server:
+        yield server.url
+
+
+def _ledger(settings: Settings, url: str, role: DatabaseRole | None) -> Ledger:
+    if role is not None:
+        url = speaking_as(url, settings.schema, role)
+    return Ledger(environment(url, settings.schema, settings.pool_size))
+
+
 def _assembled(
-    settings: Settings, ledger: Ledger, secrets: FileSecrets, clock: Clock
+    settings: Settings, url: str, ledger: Ledger, secrets: FileSecrets, clock: Clock
 ) -> Installation:
     factory = ledger.factory
     assert isinstance(factory, PostgresFactory)
@@ -106,6 +139,7 @@ def _assembled(
     ledger.hear(stock_search.telling(desk))
     return Installation(
         settings=settings,
+        url=url,
         clock=clock,
         ledger=ledger,
         datastore=datastore,
@@ -130,18 +164,10 @@ def _assembled(
     )
 
 
-@contextmanager
-def _database(settings: Settings) -> Iterator[str]:
-    if settings.database_url is not None:
-        yield settings.database_url
-        return
-    with EmbeddedPostgres(settings.postgres_home) as server:
-        yield server.url
-
-
 def _prepare(settings: Settings, url: str) -> FileSecrets:
     """Bring the database up to date and see that it and the keys belong together."""
     migrate(url, schema=settings.schema)
+    ensure(url, settings.schema)
     with psycopg.connect(url, row_factory=dict_row) as connection:
         known = _remembered(connection, settings.schema)
         secrets = FileSecrets.load(settings.keys_home)
@@ -152,8 +178,9 @@ def _prepare(settings: Settings, url: str) -> FileSecrets:
                     f" {settings.keys_home}; put its keys.json back there."
                 )
             secrets = FileSecrets.create(settings.keys_home)
-        _remember(connection, settings, secrets)
-        known = _remembered(connection, settings.schema)
+        if known is None:
+            _remember(connection, settings, secrets)
+            known = _remembered(connection, settings.schema)
     if known is None or known["keys_fingerprint"] != secrets.fingerprint():
         raise InstallationError(
             f"The keys in {settings.keys_home} are not those of this database;"

@@ -20,7 +20,8 @@ POOL_SIZE_MAX = 500
 LOG_LEVELS = ("debug", "info", "warning", "error")
 
 # One log is one schema, so its name goes into SQL: an unquoted PostgreSQL identifier.
-_SCHEMA = re.compile(r"(?!pg_)[a-z_][a-z0-9_]{0,62}")
+# Its roles and its channel are called after it, and PostgreSQL cuts names at 63.
+_SCHEMA = re.compile(r"(?!pg_)[a-z_][a-z0-9_]{0,47}")
 # C2SP tlog-checkpoint: the origin is a line of its own, and a key name in signed notes.
 _ORIGIN = re.compile(r"[!-*,-~]{1,255}")
 _HOST = re.compile(r"[0-9A-Za-z.:_-]{1,255}")
@@ -39,6 +40,10 @@ class Settings:
 
     home: Path = Path(".ledger")
     """The folder of this installation: `postgres/` (embedded server) and `keys/`."""
+
+    server_home: Path | None = None
+    """The folder of the embedded server; None: `postgres` in `home`. Several logs in
+    one embedded server have each a `home` and share this."""
 
     origin: str = "eticket-ledger.local/log"
     """The log's public name, signed with every checkpoint; never changes."""
@@ -61,7 +66,7 @@ class Settings:
 
     @property
     def postgres_home(self) -> Path:
-        return self.home / "postgres"
+        return self.server_home or self.home / "postgres"
 
     @property
     def keys_home(self) -> Path:
@@ -138,8 +143,9 @@ def _home(name: str, value: str) -> Path:
 _READ: Mapping[str, Callable[[str, str], Any]] = {
     "database_url": _database_url,
     "home": _home,
+    "server_home": _home,
     "origin": _matching(_ORIGIN, "printable ASCII without spaces and plus signs"),
-    "schema": _matching(_SCHEMA, "lower-case letters, digits and _, not pg_…"),
+    "schema": _matching(_SCHEMA, "up to 48 lower-case letters, digits and _, not pg_…"),
     "host": _matching(_HOST, "a host name or an IP address"),
     "port": _whole(1, PORT_MAX),
     "workers": _whole(1, WORKERS_MAX),

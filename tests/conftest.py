@@ -12,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 from psycopg import sql
 
+from ledger.adapters import roles
 from ledger.adapters.embedded_postgres import EmbeddedPostgres
 from tests.databases import Database
 
@@ -48,7 +49,7 @@ def postgres_url() -> Iterator[str]:
 
 @pytest.fixture
 def database(postgres_url: str) -> Iterator[Database]:
-    """An empty schema of this test's own, dropped with all that is in it."""
+    """An empty schema of this test's own, dropped with all it holds, roles as well."""
     schema = f"test_{os.getpid()}_{next(_numbers)}"
     with psycopg.connect(postgres_url, autocommit=True) as connection:
         name = sql.Identifier(schema)
@@ -56,7 +57,12 @@ def database(postgres_url: str) -> Iterator[Database]:
         yield Database(
             url=_within(postgres_url, schema), server_url=postgres_url, schema=schema
         )
-        connection.execute(sql.SQL("DROP SCHEMA {} CASCADE").format(name))
+        connection.execute(sql.SQL("DROP SCHEMA IF EXISTS {} CASCADE").format(name))
+        connection.execute(
+            sql.SQL("DROP ROLE IF EXISTS {}").format(
+                sql.SQL(", ").join(map(sql.Identifier, roles.names_of(schema)))
+            )
+        )
 
 
 def _within(url: str, schema: str) -> str:

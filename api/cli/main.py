@@ -6,10 +6,20 @@ import sys
 
 import click
 
-from api.cli import audit, installation, log, projections, server, tickets, tokens
+from api.cli import (
+    audit,
+    installation,
+    log,
+    projections,
+    roles,
+    server,
+    tickets,
+    tokens,
+)
 from api.cli.serve import ServeError
 from ledger.adapters.embedded_postgres import EmbeddedPostgresError
 from ledger.adapters.migration_files import MigrationError
+from ledger.adapters.roles import RolesError
 from ledger.adapters.secrets import SecretsError
 from ledger.bootstrap import InstallationError
 from ledger.errors import Refusal
@@ -23,6 +33,7 @@ _SAID_IN_A_SENTENCE = (
     InstallationError,
     MigrationError,
     Refusal,
+    RolesError,
     SecretsError,
     ServeError,
 )
@@ -39,6 +50,7 @@ def ledgerctl() -> None:
 for command in (
     installation.init,
     installation.migrate,
+    roles.roles,
     server.serve,
     server.openapi,
     tokens.token,

@@ -12,6 +12,7 @@ import click
 from api.app import make_log
 from api.cli.opened import opened
 from api.cli.parent import end_with_parent
+from ledger.adapters.roles import DatabaseRole
 from ledger.projections.registry import NAMES
 from ledger.projections.runner import Runner
 
@@ -41,7 +42,7 @@ def status(*, as_json: bool) -> None:
 @click.argument("name", required=False, type=click.Choice(NAMES))
 def rebuild(name: str | None) -> None:
     """Derive one view, or all of them, anew from the whole log."""
-    with opened() as its:
+    with opened(DatabaseRole.VIEWS) as its:
         runner = Runner(its.ledger)
         for each in (name,) if name else NAMES:
             taken = runner.rebuild(each)
@@ -57,7 +58,7 @@ def run(*, with_parent: bool) -> None:
         signal.signal(each, lambda *_: stop.set())
     if with_parent:
         end_with_parent()
-    with opened() as its:
+    with opened(DatabaseRole.VIEWS) as its:
         log = make_log(its.settings.log_level)
         log.info("projections", state="following")
         Runner(its.ledger).run_forever(stop)

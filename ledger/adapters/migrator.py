@@ -121,8 +121,11 @@ def _connected(conninfo: str, schema: str) -> Iterator[Connection]:
         )
     with connection:
         try:
-            path = sql.SQL("SET search_path TO {}").format(sql.Identifier(schema))
-            connection.execute(path)
+            # Without its last word, temporary objects would come first, for functions
+            # that keep the path of their making as well: whoever calls one could put
+            # tables of his own before the log's.
+            path = sql.SQL("SET search_path TO {}, pg_temp")
+            connection.execute(path.format(sql.Identifier(schema)))
             yield connection
         except psycopg.Error as error:
             raise MigrationError(f"The database refused: {_first(error)}") from error

@@ -8,6 +8,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from api.app import create_app
+from ledger.adapters.roles import DatabaseRole
 from ledger.bootstrap import Installation, open_installation
 from ledger.projections.runner import Runner
 from ledger.settings import Settings
@@ -48,9 +49,10 @@ def callers(client: FlaskClient, installation: Installation) -> Callers:
 @pytest.fixture
 def views(installation: Installation) -> Iterator[Runner]:
     """The projections, following the log in this process."""
-    runner, stop = Runner(installation.ledger), Event()
-    following = Thread(target=runner.run_forever, args=(stop,))
-    following.start()
-    yield runner
-    stop.set()
-    following.join()
+    with installation.ledger_as(DatabaseRole.VIEWS) as ledger:
+        runner, stop = Runner(ledger), Event()
+        following = Thread(target=runner.run_forever, args=(stop,))
+        following.start()
+        yield runner
+        stop.set()
+        following.join()

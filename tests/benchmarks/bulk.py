@@ -52,7 +52,7 @@ class Stadium:
         self.fans = [uuid4() for _ in range(TICKETS)]
         everybody = [self._party(each) for each in (self.issuer, *self.fans)]
         self.its.ledger.record(*everybody, cause=CAUSE)
-        datastore = self.its.ledger.recorder.datastore
+        datastore = place.enter(self.its.ledger_as(None)).recorder.datastore
         self.connection: psycopg.Connection[Any] = place.enter(connect(datastore))
         self.connection.execute(_TABLE)
         self.events = 0

@@ -22,6 +22,7 @@ from dispenser.hardware.printer import NotPrinted, PrintUnknown
 from dispenser.machine import State
 from dispenser.outbox import Stage
 from dispenser.station import TRIES_MAX, NotDispensed
+from ledger.adapters.roles import DatabaseRole
 from ledger.clock import new_id
 from ledger.projections.runner import Runner
 from ledger.vocabulary.codes import Verdict
@@ -50,18 +51,19 @@ def test_a_ticket_is_dispensed_once_and_everybody_says_the_same(theatre, machine
 
 
 def test_with_the_views_running_it_is_the_same(theatre, machine):
-    runner, stop = Runner(theatre.its.ledger), Event()
-    following = Thread(target=runner.run_forever, args=(stop,))
-    following.start()
-    try:
-        visitor = theatre.visitor()
-        position = theatre.position()
-        assert runner.wait_for("freshness", position, 20) >= position
-        assert machine.serve(visitor).state == State.DONE
-        machine.require_dispensed_once(visitor)
-    finally:
-        stop.set()
-        following.join()
+    with theatre.its.ledger_as(DatabaseRole.VIEWS) as ledger:
+        runner, stop = Runner(ledger), Event()
+        following = Thread(target=runner.run_forever, args=(stop,))
+        following.start()
+        try:
+            visitor = theatre.visitor()
+            position = theatre.position()
+            assert runner.wait_for("freshness", position, 20) >= position
+            assert machine.serve(visitor).state == State.DONE
+            machine.require_dispensed_once(visitor)
+        finally:
+            stop.set()
+            following.join()
 
 
 def test_three_wrong_answers_are_a_refusal_and_lease_nothing(theatre, machine):

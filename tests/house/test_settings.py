@@ -27,6 +27,7 @@ def test_each_setting_is_read_from_its_variable():
         {
             "LEDGER_DATABASE_URL": "postgresql://app:secret@db/tickets",
             "LEDGER_HOME": "/srv/ledger",
+            "LEDGER_SERVER_HOME": "/srv/postgres",
             "LEDGER_ORIGIN": "tickets.example/log",
             "LEDGER_SCHEMA": "west",
             "LEDGER_HOST": "::1",
@@ -40,6 +41,7 @@ def test_each_setting_is_read_from_its_variable():
     assert settings == Settings(
         database_url="postgresql://app:secret@db/tickets",
         home=Path("/srv/ledger"),
+        server_home=Path("/srv/postgres"),
         origin="tickets.example/log",
         schema="west",
         host="::1",

@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 
 from ledger.adapters import stock_desk
+from ledger.adapters.roles import DatabaseRole, speaking_as
 from ledger.aggregates.allotment import Allotment, SoldOut
 from ledger.aggregates.offering import Block, Category
 from ledger.application import Ledger
@@ -33,14 +34,18 @@ def town(installation):
 
 
 def sql(installation, statement):
-    with installation.datastore.get_connection() as connection:
+    with (
+        installation.ledger_as(None) as ledger,  # The owner: it alters tables.
+        ledger.recorder.datastore.get_connection() as connection,
+    ):
         return connection.execute(statement)
 
 
 def deaf(installation):
     """The same ledger in a process that dies before it tells the desk."""
     settings = installation.settings
-    return Ledger(environment(settings.database_url, settings.schema, 4))
+    url = speaking_as(installation.url, settings.schema, DatabaseRole.APP)
+    return Ledger(environment(url, settings.schema, 4))
 
 
 def seen(town, at=NOON):

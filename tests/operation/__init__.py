@@ -1,0 +1,1 @@
+"""Looking after a log: rights, copies, examinations, and several logs at once."""
