@@ -165,6 +165,16 @@ def test_what_had_begun_meanwhile_gives_way_to_what_happened(foyer):
     assert ticket.listing is None
 
 
+def test_a_mark_waits_for_the_write_before_it_and_follows_once_that_is_proven(foyer):
+    ticket_id, card = foyer.on_card()
+    write = foyer.prepare(card, foyer.coupon())
+    proof = card.commit(write)  # The answer is on its way, for as long as it takes.
+    foyer.upload(DISPENSER, printed(ticket_id, card))
+    assert foyer.medium(card).seq == card.seq - 2
+    foyer.settle(card, write, proof)
+    assert foyer.medium(card).stamp() == card.reading().stamp
+
+
 def given_away(foyer, ticket_id):
     offer_id = fresh()
     foyer.tell(
@@ -199,7 +209,35 @@ def test_an_old_copy_printed_offline_after_the_gift_leaves_the_new_owner_his_tic
     assert effects(foyer, ticket_id) == {"no_title", "no_refund"}
 
 
+def test_an_old_copy_redeemed_offline_after_the_gift_takes_no_use_of_the_new_owner(
+    foyer,
+):
+    coupon_id, card = foyer.coupon(), foyer.card()
+    foyer.load(card, coupon_id)
+    given_away(foyer, coupon_id)
+    (done,) = foyer.upload(TILL, redeemed(coupon_id, card))
+    assert not done.agrees
+    assert types(foyer, done) == [CaseType.OFFLINE_CONFLICT]
+    coupon = foyer.now(coupon_id)
+    assert (coupon.owner_id, coupon.uses.left) == (BOB, 3)
+    assert effects(foyer, coupon_id) == {"no_title", "no_refund"}
+
+
 # Collision 10: a lost card.
+
+
+@pytest.mark.parametrize(("used_at", "left"), [(59, 2), (61, 3)])
+def test_what_was_redeemed_before_the_loss_counts_though_the_coupon_was_reissued(
+    foyer, used_at, left
+):
+    coupon_id, card = foyer.coupon(), foyer.card()
+    foyer.load(card, coupon_id)
+    fact = redeemed(coupon_id, card, device_time=after(minutes=used_at))
+    foyer.lose(card, at=after(hours=1))
+    foyer.block(card, at=after(hours=1))
+    (done,) = foyer.upload(TILL, fact, at=after(hours=2))
+    assert types(foyer, done) == ([] if left == 2 else [CaseType.LOST_MEDIUM])
+    assert foyer.now(coupon_id).uses.left == left
 
 
 @pytest.mark.parametrize("reissued", [False, True])
@@ -276,6 +314,10 @@ def test_a_revoked_machine_moves_no_ticket_and_what_it_says_is_kept(foyer):
     assert foyer.now(ticket_id).life == Life.OWNED
     assert CaseType.OFFLINE_CONFLICT in types(foyer, done)
     assert foyer.ledger.find(OfflineFact, fact_id(DISPENSER, 1)).ticket_id == ticket_id
+    # Nor does it move a card: what that shows is judged when it is tapped.
+    medium = foyer.medium(card)
+    assert (medium.seq, medium.marks, medium.status) == (1, (), MediumStatus.ACTIVE)
+    assert foyer.tap(card, DISPENSER_2).code == "incomplete"
 
 
 def test_a_number_that_is_used_for_two_facts_loses_neither(foyer):

@@ -186,6 +186,16 @@ class OnMedia(Core):
                 epoch = aggregate.epoch
                 aggregate.listing = replace(aggregate.listing, epoch=epoch)
 
+    def is_copy(self, medium_uid: str, slot: int, *, before_loss: bool) -> bool:
+        """Whether the copy in this slot is the right's own.
+
+        Used `before_loss` of its medium, also if the right was recalled since, and
+        nothing has become of it yet.
+        """
+        epoch = self.recalled[2] if self.recalled is not None else 0
+        recalled = before_loss and self._was_recalled(medium_uid, slot, epoch)
+        return recalled or self.form.is_at(medium_uid, slot)
+
     def _was_recalled(self, medium_uid: str, slot: int, epoch: int) -> bool:
         """Whether this very copy was the last, and the ticket is as it left it."""
         untouched = self.recalled_version == self.epoch_version

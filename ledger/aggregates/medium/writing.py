@@ -104,6 +104,7 @@ class Writing(Core):
             transaction_counter=transaction_counter,
             transaction_mac=transaction_mac,
         )
+        self._follow_marks(at)
         return pending.changes
 
     class Written(Core.Event):
@@ -185,6 +186,11 @@ class Writing(Core):
             change=change.as_dict(),
             device_id=device_id,
         )
+        self._follow_marks(at)
+        return True
+
+    def _follow_marks(self, at: datetime) -> None:
+        """Reach the states that machines have reported, one after the other."""
         while self.marks and self.marks[0].seq == self.seq + 1:
             mark = self.marks[0]
             after = self._after([mark.change])
@@ -196,7 +202,6 @@ class Writing(Core):
                 changes=[mark.change.as_dict()],
                 device_id=mark.device_id,
             )
-        return True
 
     class MarkReported(Core.Event):
         TOPIC = "medium.mark-reported"

@@ -61,7 +61,7 @@ def story_goes_on(
             work, device, fact, ticket, medium, stream, contradicted, at
         )
     else:
-        agrees, doubt = _redeemed(work, device, fact, ticket, contradicted, at)
+        agrees, doubt = _redeemed(work, device, fact, ticket, medium, contradicted, at)
     if medium is not None:
         lost = after_loss(medium, fact, ticket)
         doubt = lost or doubt
@@ -122,9 +122,15 @@ def _redeemed(
     device: Device,
     fact: RedeemedOffline,
     ticket: ETicket,
+    medium: Medium | None,
     contradicted: bool,  # noqa: FBT001 - named at its one call
     at: datetime,
 ) -> tuple[bool, Doubt | None]:
+    is_current = ticket.is_copy(
+        fact.mark.uid.hex(),
+        fact.mark.slot,
+        before_loss=medium is not None and is_before_loss(medium, fact),
+    )
     receipt = receipt_of(work, device.keeper_id, fact.receipt, at=at)
     used = receipt.redeemed_by not in (None, fact.session_id)
     agrees = ticket.observe_redemption(
@@ -135,12 +141,15 @@ def _redeemed(
         device_time=fact.device_time,
         device_seq=fact.device_seq,
         known_position=fact.known_position,
-        contradicted=contradicted or used,
+        contradicted=contradicted or used or not is_current,
         at=at,
     )
     if agrees:
         receipt.redeem(session_id=fact.session_id, ticket_id=ticket.id, at=at)
         return True, None
+    if not (used or is_current):
+        why = "the copy on the card was not the coupon's valid form"
+        return False, Doubt(CaseType.OFFLINE_CONFLICT, why, STAYS)
     why = "its receipt has redeemed before" if used else "it is more than was left"
     return False, Doubt(CaseType.COUPON_ERROR, why, STAYS)
 
