@@ -153,6 +153,7 @@ def _change(work: Work, decided: Case, step: Step, *, at: datetime) -> None:
         case StepKind.SURRENDER:
             ticket.surrender_paper(serial=str(step.ref), at=at)
         case StepKind.REINSTATE:
+            _take_back_use(decided, ticket, at=at)
             ticket.reinstate(decision_id=decided.id, at=at)
             _take_again(work, ticket, at=at)
 
@@ -197,6 +198,20 @@ def _free_of_sale(work: Work, ticket: ETicket, *, at: datetime) -> None:
     if ticket.lock.kind == LockKind.SETTLEMENT and ticket.lock.ref is not None:
         sale = settlement.sale_of(work, ticket.lock.ref)
         settlement.abort(work, sale, reason="a decision took the ticket", at=at)
+
+
+def _take_back_use(decided: Case, ticket: ETicket, *, at: datetime) -> None:
+    """Of a coupon that was used up, undo the use by which it was; it was an error."""
+    for session_id, done in ticket.redemptions.items():
+        if ticket.life == Life.SPENT and done.version == ticket.life_version:
+            ticket.reverse_redemption(
+                session_id=UUID(session_id),
+                reversal_id=decided.id,
+                amount=done.amount - done.reversed,
+                reason=f"case/{decided.id}",
+                decision_id=decided.id,
+                at=at,
+            )
 
 
 def _take_again(work: Work, ticket: ETicket, *, at: datetime) -> None:

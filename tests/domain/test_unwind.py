@@ -219,6 +219,7 @@ def test_a_cancelled_offering_takes_papers_back_too():
         ({"life": "DISPENSED", "serial": "S-1"}, StepKind.SURRENDER, "S-1"),
         ({"medium_uid": "04aa"}, StepKind.RECALL, "04aa"),
         ({"life": "REVOKED"}, StepKind.REINSTATE, None),
+        ({"life": "SPENT"}, StepKind.REINSTATE, None),
     ],
 )
 def test_a_right_is_reissued_whatever_form_it_was_lost_in(more, kind, ref):

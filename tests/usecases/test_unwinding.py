@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from ledger.aggregates.account import Account, Entry
+from ledger.aggregates.allowance import Allowance
 from ledger.aggregates.case import CaseState, Decision, DecisionKind
 from ledger.aggregates.case.plan import StepKind
 from ledger.aggregates.case.refusals import (
@@ -18,7 +19,7 @@ from ledger.aggregates.sale import Sale, SaleState
 from ledger.application import attempt
 from ledger.errors import Refusal
 from ledger.usecases import accounts, audit, chargebacks, disputes, stock, unwinding
-from ledger.vocabulary.ids import account_id
+from ledger.vocabulary.ids import account_id, allowance_id
 from ledger.vocabulary.money import Money
 from tests.domain.examples import ALICE, BOB, CAROL, HOUR, ISSUER, NOON
 from tests.usecases.court import CAUSE, CLERK, JUDGE, Court, fresh
@@ -350,6 +351,33 @@ def test_a_seller_who_pays_a_compensation_may_be_below_zero_and_it_is_told(court
     court.given(ticket_id)
     court.execute(decided(court, decision, ticket_id))
     assert purse(court, BOB) == -500
+
+
+def test_a_coupon_used_up_by_an_error_gets_its_last_use_back(installation):
+    court = TownCourt(installation, kind="coupon", uses_limit=3)
+    ticket_id = court.buy()
+    ticket = court.ledger.ticket(ticket_id)
+    for session_id, amount in ((fresh(), 1), (fresh(), 2)):
+        ticket.observe_redemption(
+            session_id=session_id,
+            receipt=f"R-{session_id.int}",
+            amount=amount,
+            device_id=CLERK,
+            device_time=NOON,
+            device_seq=1,
+            known_position=1,
+            at=NOON,
+        )
+    assert ticket.life == Life.SPENT
+    court.ledger.record(ticket, cause=CAUSE)
+    decision = Decision(DecisionKind.REISSUE)
+    court.execute(decided(court, decision, ticket_id, about="coupon_error"))
+    ticket = court.ledger.ticket(ticket_id)
+    assert (ticket.life, ticket.uses.left) == (Life.OWNED, 2)
+    assert ticket.epoch == 2
+    counted = court.ledger.find(Allowance, allowance_id(court.offering_id, ALICE))
+    assert counted is not None
+    assert list(counted.owned) == [ticket_id]
 
 
 def notice_of(*ticket_ids, purchaser=ALICE, sale_id=None):

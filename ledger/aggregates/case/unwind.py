@@ -156,7 +156,10 @@ def _reissue(story: TicketStory) -> Iterator[Step]:
     if story.life == "DISPENSED":
         kind, ref = StepKind.SURRENDER, story.serial
         says = "The paper is dead; the right is electronic again."
-    elif story.life in ("REVOKED", "EXPIRED", "SPENT"):
+    elif story.life == "SPENT":
+        kind, ref = StepKind.REINSTATE, None
+        says = "The last use is taken back, and the rest is its owner's again."
+    elif story.life in ("REVOKED", "EXPIRED"):
         kind, ref = StepKind.REINSTATE, None
         says = "The right is given back to its owner."
     elif story.is_usable and story.medium_uid is not None:
