@@ -74,7 +74,7 @@ class Party(Recorded):
             aggregate.erasure_requested_version = self.originator_version
 
     def erase(self, *, at: datetime) -> None:
-        """Note that the party is erased; its key is destroyed right after this."""
+        """Note that the party is erased; its key is destroyed after this."""
         if not self.erasure_requested_version:
             raise NoErasureRequested
         if not self.erased_version:

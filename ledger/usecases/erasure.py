@@ -56,12 +56,16 @@ def erase(
     """Erase a person who asked for it.
 
     The event comes first: a process that dies before the key is destroyed leaves a
-    party that is erased again, by doing this again. Raises `NeededByCase`.
+    party that is erased again, by doing this again. No stream is the case's and the
+    person's alike, so the log's order decides: a case that was opened before the event
+    was recorded is seen by who looks after it, and keeps the key until it is over.
+    Raises `NeededByCase`.
     """
     may_erase(ledger, party_id=party_id)
     work = ledger.work()
     _party(work, party_id).erase(at=at)
     position = work.record(cause)
+    may_erase(ledger, party_id=party_id)
     personal.destroy(party_id)
     return position
 

@@ -24,7 +24,7 @@ from ledger.errors import Refusal
 from ledger.log.checkpoint import Signer
 from ledger.log.export import export
 from ledger.log.verify import verify_export
-from ledger.usecases import cases, disputes, erasure
+from ledger.usecases import cases, disputes, erasure, parties
 from ledger.usecases.disputes import CaseOfAnother, NoComplaint, NotTheirTicket
 from ledger.vocabulary.ids import case_id as computed_id
 from tests.domain.examples import ALICE, BOB, CAROL, HOUR, ISSUER, NOON, a_ticket
@@ -359,6 +359,62 @@ def test_17_a_case_keeps_nobody_who_has_no_part_in_it(court):
     erasure.request(court.ledger, party_id=CAROL, at=NOON, cause=CAUSE)
     erase(court, CAROL)
     assert court.ledger.party(CAROL).erased_version == 3
+
+
+def test_17_of_an_erasure_and_a_complaint_at_once_the_log_decides(court):
+    for _ in range(3):
+        person, ticket_id = fresh(), fresh()
+        parties.register(
+            court.ledger,
+            court.personal,
+            party_id=person,
+            kind="person",
+            name="Somebody",
+            contact=None,
+            at=NOON,
+            cause=CAUSE,
+        )
+        court.ticket(ticket_id=ticket_id, owner_id=person)
+        erasure.request(court.ledger, party_id=person, at=NOON, cause=CAUSE)
+
+        def complain(by=person, about=ticket_id):
+            return court.complain(about, by=by)
+
+        def be_erased(party_id=person):
+            try:
+                return erase(court, party_id)
+            except erasure.NeededByCase:
+                return None
+
+        with ThreadPoolExecutor(2) as pool:
+            one, other = pool.submit(complain), pool.submit(be_erased)
+            case_id, erased_at = one.result(), other.result()
+        (opened_at, _), *_ = court.ledger.events_of(case_id)
+        name = court.personal.open(person, court.ledger.party(person).name_sealed)
+        assert (name is None) == (erased_at is not None)
+        if erased_at is not None:
+            assert opened_at > erased_at
+
+
+def test_17_a_case_opened_while_an_erasure_looks_keeps_the_key(court, monkeypatch):
+    ticket_id, look = court.ticket(), erasure.may_erase
+    opened: list[UUID] = []
+
+    def look_too_early(ledger, *, party_id):
+        look(ledger, party_id=party_id)
+        opened.append(court.complain(ticket_id))
+
+    monkeypatch.setattr(erasure, "may_erase", look_too_early)
+    erasure.request(court.ledger, party_id=ALICE, at=NOON, cause=CAUSE)
+    with pytest.raises(erasure.NeededByCase):
+        erase(court, ALICE)
+    name = court.ledger.party(ALICE).name_sealed
+    assert court.personal.open(ALICE, name) is not None
+    monkeypatch.undo()
+    for case_id in opened:
+        court.withdraw(case_id)
+    erase(court, ALICE)
+    assert court.personal.open(ALICE, name) is None
 
 
 def test_an_erasure_is_asked_for_first_and_done_twice_is_done_once(court):
