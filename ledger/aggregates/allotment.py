@@ -245,7 +245,7 @@ class Allotment(Recorded):
         Whether the sale was booked already makes no difference.
         """
         if not self.belongs(place, ticket_id=ticket_id, order_id=order_id):
-            raise NotSold(place=place)
+            raise NotSold(place=place, because=self.names(self.version))
         self.trigger_event(
             self.PlaceGivenBack, timestamp=at, place=place, ticket_id=ticket_id
         )

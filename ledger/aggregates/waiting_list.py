@@ -122,7 +122,7 @@ class WaitingList(Recorded):
         if party_id in self.line or self.promised_to(party_id):
             return
         if len(self.line) >= LINE_MAX:
-            raise LineFull(line_max=LINE_MAX)
+            raise LineFull(line_max=LINE_MAX, because=self.names(self.version))
         self.trigger_event(
             self.Joined,
             timestamp=at,

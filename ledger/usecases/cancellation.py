@@ -58,7 +58,7 @@ def begin(
     cancelled = case_of(offering_id)
     offering = work.get(Offering, offering_id, Unknown(what="offering"))
     if by != offering.issuer_id:
-        raise NotTheIssuer
+        raise NotTheIssuer(because=offering.names(1))
     if work.find(Case, cancelled) is not None:
         return Cancelled(cancelled, ledger.position())
     if not offering.cancelled_version:

@@ -22,7 +22,7 @@ from ledger.usecases.accounts import trial_balance
 from ledger.usecases.payouts import CaptureOpen
 from ledger.usecases.sale_payments import FENCE_S, NoCard, NotTheBuyer
 from ledger.usecases.tenders import Tender
-from ledger.vocabulary.ids import payment_id
+from ledger.vocabulary.ids import account_id, payment_id
 from tests.domain.examples import ALICE, BOB, CAROL, HOUR, ISSUER, NOON
 from tests.lifecycle.memory import MemoryLedger
 from tests.usecases.market import CAUSE, Market, fresh
@@ -160,9 +160,12 @@ def test_a_sale_without_a_card_does_not_begin_here(shop):
 
 def test_without_the_purses_part_the_card_is_not_even_asked(shop):
     shop.market.spend(CAROL, 9_000)
-    with pytest.raises(InsufficientFunds):
+    with pytest.raises(InsufficientFunds) as refused:
         shop.begin(purse_minor=1_500)
     assert shop.ledger.find(Payment, payment_id(shop.sale_id)) is None
+    purse = account_id(CAROL, "e-money", "EUR")
+    last = shop.ledger.account(purse).version
+    assert refused.value.because == (f"{purse}/{last}",)
 
 
 def test_a_declined_card_leaves_the_listing_and_frees_the_purse(shop):

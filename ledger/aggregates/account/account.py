@@ -240,8 +240,14 @@ class Account(Recorded):
             raise InsufficientFunds(
                 available_minor=available,
                 amount_minor=amount_minor,
-                because=self.names(*(each.version for each in self.holds.values())),
+                because=self._deciding(),
             )
+
+    def _deciding(self) -> list[str]:
+        """Name what is recorded of the purse last, and what holds a part of it."""
+        recorded = self.version - len(self.pending_events)
+        deciding = {recorded, *(each.version for each in self.holds.values())}
+        return self.names(*sorted(deciding))
 
     def _let_go(self, purpose_id: UUID | None) -> None:
         hold = self.holds.get(str(purpose_id))

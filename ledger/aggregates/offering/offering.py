@@ -303,7 +303,7 @@ class Offering(Recorded):
 
     def _require_open(self, by: UUID) -> None:
         if by != self.issuer_id:
-            raise NotTheIssuer
+            raise NotTheIssuer(because=self.names(1))
         if self.cancelled_version:
             raise OfferingCancelled(
                 reason=self.cancelled_because,

@@ -281,7 +281,11 @@ class Order(Recorded):
         """Note that a part of what was paid went back; never more than was paid."""
         left = sum(each.amount_minor for each in self.paid) - self.refunded_minor
         if not 0 <= amount_minor <= left:
-            raise RefundExceeds(left_minor=left, amount_minor=amount_minor)
+            raise RefundExceeds(
+                left_minor=left,
+                amount_minor=amount_minor,
+                because=self.names(self.version),
+            )
         self.trigger_event(
             self.RefundNoted, timestamp=at, amount_minor=amount_minor, entry_id=entry_id
         )

@@ -271,7 +271,11 @@ class Payment(Recorded):
             )
         left = self.amount.amount_minor - self.asked_back_minor
         if not 0 < amount_minor <= left:
-            raise RefundTooHigh(left_minor=left, amount_minor=amount_minor)
+            raise RefundTooHigh(
+                left_minor=left,
+                amount_minor=amount_minor,
+                because=self.names(self.version),
+            )
         self.trigger_event(
             self.RefundRequested,
             timestamp=at,
