@@ -7,11 +7,14 @@ from hypothesis import strategies as st
 from ledger.log.merkle import (
     BadProof,
     Tree,
+    check_consistency,
     check_inclusion,
+    consistency_proof,
     inclusion_proof,
     leaf_hash,
     node_hash,
     root,
+    subtrees_of,
 )
 from tests.log.vectors import VECTORS
 
@@ -54,10 +57,53 @@ def test_published_inclusion_proofs_are_judged_as_published(probe):
         check()
 
 
+@pytest.mark.parametrize(
+    "probe", VECTORS["consistency_probes"], ids=lambda probe: probe["file"]
+)
+def test_published_consistency_proofs_are_judged_as_published(probe):
+    def check():
+        check_consistency(
+            old_size=probe["size1"],
+            size=probe["size2"],
+            old_root=bytes.fromhex(probe["root1"]),
+            root=bytes.fromhex(probe["root2"]),
+            proof=[bytes.fromhex(node) for node in probe["proof"] or []],
+        )
+
+    if probe["wantErr"]:
+        with pytest.raises(BadProof):
+            check()
+    else:
+        check()
+
+
+@given(HASHES, st.data())
+def test_a_longer_tree_is_proven_to_hold_the_shorter_one_and_no_other(leaves, data):
+    old_size = data.draw(st.integers(1, len(leaves)))
+    proof = consistency_proof(old_size, len(leaves), subtrees_of(leaves))
+
+    def check(now, proof):
+        check_consistency(
+            old_size=old_size,
+            size=len(leaves),
+            old_root=root(leaves[:old_size]),
+            root=now,
+            proof=proof,
+        )
+
+    check(root(leaves), proof)
+    changed = data.draw(st.integers(0, old_size - 1))
+    rewritten = [*leaves]
+    rewritten[changed] = bytes(each ^ 1 for each in leaves[changed])
+    proof = consistency_proof(old_size, len(leaves), subtrees_of(rewritten))
+    with pytest.raises(BadProof):
+        check(root(rewritten), proof)
+
+
 @given(HASHES, st.data())
 def test_every_leaf_is_proven_at_its_own_place_only(leaves, data):
     index = data.draw(st.integers(0, len(leaves) - 1))
-    proof = inclusion_proof(index, leaves)
+    proof = inclusion_proof(index, len(leaves), subtrees_of(leaves))
     place = {"size": len(leaves), "leaf_hash": leaves[index], "root": root(leaves)}
     check_inclusion(index=index, proof=proof, **place)
     elsewhere = data.draw(st.integers(0, len(leaves) + 1))
