@@ -23,17 +23,6 @@ from ledger.vocabulary.ids import sale_entry_id
 from ledger.vocabulary.money import Money
 
 
-def is_good_faith(sale: Sale, ticket_id: UUID) -> bool:
-    """Whether its buyer keeps this ticket (F5): he paid a price through escrow.
-
-    No title moves while a hold forbids it, so no case was open when he bought. A gift
-    in the form of a sale, for nothing, is a gift. Whether he knew of the wrong, and is
-    no party to it, is for the decision to say.
-    """
-    bought = sale.entry_id is not None and sale.line(ticket_id).price_minor > 0
-    return bought and not sale.owed_minor
-
-
 def reverse_sale(
     work: Work,
     *,

@@ -124,7 +124,7 @@ def undo_sale(
     if sale is not None:
         sale.give_back(
             ticket_ids=[step.ticket_id],
-            entry_id=entry_id,
+            entry_id=entry_id if step.postings else None,
             decision_id=case.id,
             at=at,
         )

@@ -161,4 +161,5 @@ def _sale(work: Work, event: ETicket.Resold) -> SaleFacts:
         shares=event.split_minor,
         held=held,
         seller_held_minor=min(left, event.split_minor.get(SELLER, 0)),
+        owed=sale is not None and sale.owed_minor > 0,
     )

@@ -35,11 +35,12 @@ PEOPLE = [ALICE, BOB, CAROL, DAVE]
 CLEARING = "card/sandbox/EUR"
 
 
-def sale(seller, buyer, price=4_000, *, held=True, compensated=0, number=1):
+def sale(seller, buyer, price=4_000, *, held=True, compensated=0, number=1, owed=False):
     names = ["seller", "royalty", "platform", "tax"]
     shares = dict(zip(names, split(price, [85, 5, 6, 4]), strict=True))
     left = shares["seller"] - compensated if held else 0
-    return SaleFacts(UUID(int=700 + number), seller, buyer, price, shares, held, left)
+    sale_id = UUID(int=700 + number)
+    return SaleFacts(sale_id, seller, buyer, price, shares, held, left, owed)
 
 
 def story(*moves, **more):
@@ -114,6 +115,20 @@ def test_what_escrow_has_given_away_already_is_made_up_by_the_seller():
 def test_who_got_it_as_a_gift_from_a_thief_is_no_buyer_in_good_faith():
     steps = planned(story(("gift", BOB), ("gift", CAROL)), back_to(1)).steps
     assert steps[-1].to_id == ALICE
+
+
+@pytest.mark.parametrize("paid", [{"price": 0}, {"owed": True}], ids=str)
+def test_who_paid_nothing_for_it_is_no_buyer_in_good_faith_either(paid):
+    steps = planned(story(("gift", BOB), sale(BOB, CAROL, **paid)), back_to(1)).steps
+    assert steps[-1].to_id == ALICE
+
+
+def test_what_was_used_of_a_sale_for_nothing_is_owed_as_of_a_gift():
+    used = {"life": "DISPENSED", "paper_usable": True}
+    given, sold = ("gift", BOB), sale(ALICE, BOB, 0)
+    for_nothing = planned(story(sold, **used), back_to(1)).totals()
+    assert for_nothing == planned(story(given, **used), back_to(1)).totals()
+    assert for_nothing
 
 
 def test_what_a_good_faith_buyer_gave_away_stays_with_the_recipient():
@@ -428,7 +443,7 @@ def test_whatever_is_planned_balances_has_one_owner_and_takes_back_nothing_used(
         assert all(
             move.to_id in decision.bad_faith
             for move in kept
-            if move.version in model.reversed and move.sale is not None
+            if move.version in model.reversed and move.sale and move.sale.price_minor
         ), "a buyer in good faith keeps the title"
 
 

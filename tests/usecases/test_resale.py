@@ -25,7 +25,7 @@ from ledger.aggregates.e_ticket.refusals import (
     StillOnMedium,
 )
 from ledger.aggregates.sale import NotOneSale, SaleStands, SaleState
-from ledger.usecases import clawbacks, payouts, resale
+from ledger.usecases import payouts, resale, stories
 from ledger.usecases.answers import AnswerMissing
 from ledger.usecases.payouts import NotReleased, StillValid
 from ledger.usecases.resale import NotAtOnce
@@ -200,10 +200,12 @@ def test_what_costs_nothing_makes_no_entry(market):
     assert alone.entry_id is None
     assert market.entries() == []
     both = market.buy(added, paid)
-    for bought, ticket_id in ((alone, free), (both, added)):
+    for bought, ticket_id in ((alone, free), (both, added), (both, paid)):
         # A sale for nothing is a gift, whatever it is sold together with.
-        assert not clawbacks.is_good_faith(market.sale(bought.sale_id), ticket_id)
-    assert clawbacks.is_good_faith(market.sale(both.sale_id), paid)
+        line = market.sale(bought.sale_id).line(ticket_id)
+        assert line.price_minor == (1_000 if ticket_id == paid else 0)
+        story = stories.story_of(market.ledger.work(), ticket_id, held_since=NOON)
+        assert story.last_sale.was_paid == (ticket_id == paid)
 
 
 def test_points_pay_a_part_and_come_back_when_the_sale_is_undone(market):
@@ -464,7 +466,6 @@ def test_a_buyer_in_good_faith_keeps_it_and_the_seller_compensates(market):
     [ticket_id] = market.issue(**LATER)
     market.list_ticket(ticket_id)
     sale = market.buy(ticket_id)
-    assert clawbacks.is_good_faith(market.sale(sale.sale_id), ticket_id)
     market.compensate(sale.sale_id, BOB, 4_000)
     assert market.purse(BOB) == 14_000
     assert market.purse(ALICE) == 10_000 - (4_000 - 3_160)

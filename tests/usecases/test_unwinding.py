@@ -174,6 +174,16 @@ def test_a_resale_that_a_decision_undid_does_not_count_as_one(installation):
     assert court.ledger.ticket(ticket_id).owner_id == CAROL
 
 
+def test_what_a_thief_sold_for_nothing_goes_back_as_a_gift_does(court):
+    ticket_id = court.buy()
+    court.given(ticket_id)
+    listing = court.list_ticket(ticket_id, by=BOB, price_minor=0)
+    sale_id = court.buy_listed(ticket_id, listing, by=CAROL).sale_id
+    court.execute(decided(court, back_to(ticket_id), ticket_id))
+    assert court.ledger.ticket(ticket_id).owner_id == ALICE
+    assert court.ledger.find(Sale, sale_id).state == SaleState.CLAWBACK
+
+
 def test_a_purchaser_in_bad_faith_gives_the_ticket_back_and_gets_his_price(court):
     ticket_id = court.buy()
     court.given(ticket_id)

@@ -23,7 +23,8 @@ class SaleFacts:
     """One ticket's part in a resale.
 
     `held`: its money is still in escrow; `seller_held_minor` is what escrow owes the
-    seller of it, less than his share once somebody was compensated from there.
+    seller of it, less than his share once somebody was compensated from there; `owed`:
+    the purchaser's card never paid it.
     """
 
     sale_id: UUID
@@ -33,6 +34,12 @@ class SaleFacts:
     shares: Mapping[str, int]
     held: bool = False
     seller_held_minor: int = 0
+    owed: bool = False
+
+    @property
+    def was_paid(self) -> bool:
+        """Whether a price was paid for it: a sale for nothing is a gift."""
+        return self.price_minor > 0 and not self.owed
 
     def taken_back(self, issuer_id: UUID, currency: str) -> Counter[str]:
         """Debit every share of the price where it lies now."""

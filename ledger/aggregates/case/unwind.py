@@ -101,12 +101,13 @@ def _reverse_to(story: TicketStory, version: int, decision: Decision) -> Iterato
         worth = story.used_after(after[0].version, worth)
     else:
         worth -= story.used_until(after[0].version, worth)
-    if worth and after[0].sale is None:
+    if worth and not (after[0].sale is not None and after[0].sale.price_minor):
         yield _worth_of_use(story, worth, wronged=wronged, undone=after[0])
 
 
 def _in_good_faith(move: Move, decision: Decision) -> bool:
-    return move.sale is not None and move.to_id not in decision.bad_faith
+    paid = move.sale is not None and move.sale.was_paid
+    return paid and move.to_id not in decision.bad_faith
 
 
 def _proceeds(
