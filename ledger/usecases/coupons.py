@@ -12,14 +12,14 @@ from uuid import UUID
 
 from ledger.aggregates.base import is_over
 from ledger.aggregates.device import Device, DeviceNotAuthorised
-from ledger.aggregates.e_ticket import ETicket
+from ledger.aggregates.e_ticket import ETicket, Life
 from ledger.aggregates.e_ticket.refusals import RedemptionUnknown
 from ledger.aggregates.medium import Reading
 from ledger.aggregates.receipt import Receipt
 from ledger.application import Cause, Ledger, Work
 from ledger.errors import Conflict, Malformed, Unknown
 from ledger.ports import CardAuthority
-from ledger.usecases import media
+from ledger.usecases import gift_lines, media
 from ledger.usecases.media import MediumWrite, Proof
 from ledger.vocabulary.ids import receipt_id
 from ledger.vocabulary.medium_record import SlotStatus
@@ -163,6 +163,8 @@ def redeem(
     if proof.committed:
         medium.require_trusted()  # It may have been reported lost since the lease.
         ticket.redeem(**session, at=at)
+        if ticket.life == Life.SPENT:
+            gift_lines.go_on(work, [ticket_id], at=at)
     else:
         ticket.release_redemption(**session, reason=proof.reason, at=at)
     if leased is not None:

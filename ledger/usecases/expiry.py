@@ -15,7 +15,7 @@ from uuid import UUID
 
 from ledger.application import Cause, Ledger, attempt
 from ledger.errors import Refusal
-from ledger.usecases import allowances
+from ledger.usecases import allowances, gift_lines
 
 
 def expire(ledger: Ledger, *, ticket_id: UUID, at: datetime, cause: Cause) -> int:
@@ -32,6 +32,7 @@ def expire(ledger: Ledger, *, ticket_id: UUID, at: datetime, cause: Cause) -> in
         to_id=None,
         at=at,
     )
+    gift_lines.go_on(work, [ticket_id], at=at)
     return work.record(cause)
 
 

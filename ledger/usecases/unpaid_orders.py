@@ -20,6 +20,7 @@ from ledger.application import Work
 from ledger.usecases import (
     accounts,
     allowances,
+    gift_lines,
     points,
     reservations,
     stock,
@@ -55,6 +56,7 @@ def uncapture(work: Work, order: Order, payment: Payment, *, at: datetime) -> No
     taken = [ticket for ticket in tickets if _is_as_sold(ticket, order)]
     for ticket in taken:
         _take_back(work, order, ticket, at)
+    gift_lines.go_on(work, [ticket.id for ticket in taken], at=at)
     worth = sum(order.line_of(ticket.id).total_minor for ticket in taken)
     left = tenders.left_of(order.paid, refunded_minor=order.refunded_minor)
     others = [each for each in left if each.kind != CARD]

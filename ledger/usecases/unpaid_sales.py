@@ -13,7 +13,7 @@ from ledger.aggregates.order import Paid
 from ledger.aggregates.payment import Payment
 from ledger.aggregates.sale import Line, Sale
 from ledger.application import Work
-from ledger.usecases import accounts, allowances, stories, tenders
+from ledger.usecases import accounts, allowances, gift_lines, stories, tenders
 from ledger.usecases.accounts import Leg, debt_of, escrow_of
 from ledger.usecases.settlement import programme_of
 from ledger.usecases.tenders import CARD
@@ -39,6 +39,7 @@ def undo(work: Work, sale: Sale, payment: Payment, *, at: datetime) -> None:
         _undo_card(work, sale, payment, missing, escrow_of(sale.id, sale.currency), at)
         for ticket in tickets:
             _take_back(work, sale, ticket, at)
+        gift_lines.go_on(work, [ticket.id for ticket in tickets], at=at)
         _give_back(work, sale, came, at)
         sale.reverse(reason=payment.reason or "declined", entry_id=entry_id, at=at)
         return

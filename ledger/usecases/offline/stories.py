@@ -62,6 +62,8 @@ def story_goes_on(
         )
     else:
         agrees, doubt = _redeemed(work, device, fact, ticket, medium, contradicted, at)
+    if agrees and ticket.life != Life.OWNED:
+        gift_lines.go_on(work, [ticket.id], at=at)
     if medium is not None:
         lost = after_loss(medium, fact, ticket)
         doubt = lost or doubt
@@ -104,7 +106,6 @@ def _printed(
         contradicted=contradicted or elsewhere,
         at=at,
     )
-    gift_lines.go_on(work, [ticket.id], at=at)
     if agrees:
         return True, None
     if elsewhere:
