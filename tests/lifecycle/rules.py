@@ -127,7 +127,7 @@ def places(ledger, tickets, at):
 
 
 def limits(ledger, tickets):
-    """D6: what a party's allowance counts as owned, it owns."""
+    """D6: what a party owns is what its allowance counts. R7: no more is resold."""
     by_party: dict[tuple[UUID, UUID], set[UUID]] = {}
     for ticket in tickets:
         if ticket.life in (Life.OWNED, Life.DISPENSED, Life.SPENT):
@@ -135,7 +135,10 @@ def limits(ledger, tickets):
             by_party.setdefault(key, set()).add(ticket.id)
     for allowance in ledger.all_of(Allowance):
         key = (allowance.offering_id, allowance.party_id)
-        assert by_party.get(key, set()) <= set(allowance.owned)
+        assert by_party.pop(key, set()) == set(allowance.owned)
+        offering = ledger.latest[allowance.offering_id]
+        assert 0 <= allowance.resold <= offering.purchase_limit
+    assert by_party == {}
 
 
 def holds(ledger, tickets):
