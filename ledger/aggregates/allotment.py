@@ -116,11 +116,6 @@ class Allotment(Recorded):
         """How many free places stand beside each other at most."""
         return max(map(len, self._runs()), default=0)
 
-    @property
-    def free_again_at(self) -> datetime | None:
-        """When the next hold should be over."""
-        return min((hold.until for hold in self.held.values()), default=None)
-
     def overdue(
         self, at: datetime, *, ended: Collection[UUID] = ()
     ) -> dict[UUID, list[str]]:

@@ -30,7 +30,7 @@ from ledger.aggregates.e_ticket.refusals import (
 )
 from ledger.aggregates.order import Order
 from ledger.application import Cause, Ledger, Work
-from ledger.errors import Conflict
+from ledger.errors import Conflict, Malformed
 from ledger.ports import StockDesk
 from ledger.usecases import paying_back, points, waiting
 from ledger.vocabulary.ids import part_id
@@ -38,11 +38,17 @@ from ledger.vocabulary.money import Money
 
 # A sale made by mistake is noticed while the purchaser is still there.
 VOID_S = 900
+TICKETS_MAX = 50
 
 
 class SoldOn(Conflict):
     code = "not_refundable"
     says = "The ticket was sold on; what was paid for it is given back by a decision."
+
+
+class BadRefund(Malformed):
+    code = "malformed"
+    says = "1 to {tickets_max} tickets are given back at once."
 
 
 class VoidTooLate(Conflict):
@@ -84,9 +90,12 @@ def refund(
 ) -> Refund:
     """Take tickets back for money: by policy for their owner, or as their issuer.
 
-    Tickets that stay together go back together. Raises `NotRefundable`, `SoldOn`,
-    `NotPaidHere`, `GroupTogether`, `StillOnMedium`, and what the ticket refuses.
+    Tickets that stay together go back together. Raises `BadRefund`, `NotRefundable`,
+    `SoldOn`, `NotPaidHere`, `GroupTogether`, `StillOnMedium`, and what the ticket
+    refuses.
     """
+    if not 1 <= len(ticket_ids) <= TICKETS_MAX:
+        raise BadRefund(tickets_max=TICKETS_MAX)
     work = ledger.work()
     tickets = [_arbiter(work, ticket_id) for ticket_id in dict.fromkeys(ticket_ids)]
     paying_back.require_whole_groups(work, tickets)

@@ -117,7 +117,6 @@ def test_a_hold_that_should_be_over_is_named_and_stays_until_somebody_releases_i
     hold(part, "A1", "A2")
     assert part.overdue(NOON) == {}
     assert part.overdue(NOON + TEN_MINUTES) == {ORDER: ["A1", "A2"]}
-    assert part.free_again_at == NOON + TEN_MINUTES
     with pytest.raises(PlaceTaken):
         hold(part, "A1", by=OTHER)
     part.release(holder_id=ORDER, at=NOON + TEN_MINUTES)

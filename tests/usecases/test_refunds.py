@@ -438,3 +438,10 @@ def test_a_refund_against_an_offer_lets_the_tickets_stream_decide(installation):
         )
     assert (given, back) in ((True, "in_gift"), ("revoked", True))
     assert_balanced(town)
+
+
+@pytest.mark.parametrize("many", [0, refunds.TICKETS_MAX + 1])
+def test_no_tickets_or_too_many_at_once_are_refused(installation, many):
+    town = Town(installation)
+    with pytest.raises(refunds.BadRefund):
+        refund(town, *[fresh() for _ in range(many)])
