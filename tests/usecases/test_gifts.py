@@ -52,6 +52,7 @@ from tests.domain.examples import (
     CAROL,
     DISPENSER,
     HOUR,
+    ISSUER,
     NOON,
     TERMINAL,
     UID,
@@ -173,6 +174,25 @@ def test_each_line_is_accepted_on_the_terms_that_were_seen(giving):
     assert [line.right for line in again.lines] == ["Row 4 Seat 12", "Row 5"]
     giving.accept(offer_id, seen=again)
     assert giving.owners(a, b) == [BOB, BOB]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"title": "Hamlet"},
+        {"category": "child"},
+        {"not_after": (NOON + 2 * HOUR).isoformat()},
+    ],
+)
+def test_7_whatever_the_issuer_changes_is_accepted_anew(giving, change):
+    [ticket_id] = giving.issue()
+    offer_id = giving.offer(ticket_id)
+    seen = giving.look(offer_id)
+    giving.do(ticket_id, "modify", by=ISSUER, changes=change, reason="stage")
+    with pytest.raises(TermsChanged):
+        giving.accept(offer_id, seen=seen)
+    giving.accept(offer_id, seen=giving.look(offer_id))
+    assert giving.owners(ticket_id) == [BOB]
 
 
 def test_the_new_holders_answers_are_needed_and_sealed(giving):
@@ -442,13 +462,14 @@ def test_1_of_an_offer_per_line_the_frozen_line_waits_alone(giving, case_id):
 
 @pytest.mark.parametrize("way", ["decline", "withdraw"])
 def test_1_a_suspended_gift_can_still_be_declined_and_withdrawn(giving, case_id, way):
-    a, b = giving.issue(2)
+    """Also once the ticket is valid no longer, for the stopped clock ends nothing."""
+    [a], [b] = giving.issue(), giving.issue(not_after=NOON + 2 * HOUR)
     offer_id = giving.offer(a, b)
     giving.freeze(case_id, a)
     getattr(giving, way)(offer_id, at=NOON + 9 * HOUR)
     assert giving.ledger.ticket(b).offer is None
     giving.release(case_id, at=NOON + 9 * HOUR)
-    giving.offer(a, b, at=NOON + 9 * HOUR)
+    giving.offer(a, at=NOON + 9 * HOUR)
 
 
 def test_while_another_case_holds_one_of_them_all_go_on_waiting(giving, case_id):

@@ -94,9 +94,10 @@ class Core(Recorded):
 
     @property
     def terms_hash(self) -> str:
-        """Hash what a recipient accepts: the right, its validity, its terms."""
+        """Hash what a recipient accepts: all that the issuer may change, the terms."""
         validity = [self.not_before.isoformat(), self.not_after.isoformat()]
-        said = [self.right, validity, self.terms.as_dict(), self.question]
+        says = [self.title, self.right, self.category]
+        said = [says, validity, self.terms.as_dict(), self.question]
         canonical = json.dumps(said, sort_keys=True)
         return hashlib.sha256(canonical.encode()).hexdigest()[:32]
 

@@ -104,7 +104,6 @@ class Gifts(Core):
                 until=offer.until.isoformat(),
                 because=self.names(offer.version),
             )
-        self._require_in_validity(at)
 
     def accept_gift(
         self,
@@ -124,6 +123,7 @@ class Gifts(Core):
         """
         self.require_owned()
         self.require_offer(offer_id, by, at, claim)
+        self._require_in_validity(at)
         if by == self.owner_id:
             raise no.NotTransferable(moved="given to its owner")
         self.settle_lock(at)
