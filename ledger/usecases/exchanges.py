@@ -258,7 +258,7 @@ def _require_exchange(
 
 
 def _offered(work: Work, exchange_id: UUID) -> tuple[Order, list[ETicket]]:
-    """Return an exchange's order and the tickets that it would end."""
+    """Return an exchange's order and the tickets that it was offered for."""
     order = work.find(Order, exchange_id)
     if order is None or order.in_exchange_for is None:
         raise ExchangeUnknown
@@ -267,10 +267,18 @@ def _offered(work: Work, exchange_id: UUID) -> tuple[Order, list[ETicket]]:
         return order, [first]
     bought = work.order(first.order_id) if first.order_id else order
     tickets = [work.ticket(each) for each in bought.tickets if each is not None]
-    kept = (LockKind.EXCHANGE, exchange_id)
-    others = [
-        each
-        for each in tickets
-        if each.id != first.id and (each.lock.kind, each.lock.ref) == kept
+    others = [each for each in tickets if each.id != first.id]
+    return order, [
+        first,
+        *(each for each in others if _was_kept_for(work, each, exchange_id)),
     ]
-    return order, [first, *others]
+
+
+def _was_kept_for(work: Work, ticket: ETicket, exchange_id: UUID) -> bool:
+    """Whether the ticket is or was in this exchange; it may have ended meanwhile."""
+    if (ticket.lock.kind, ticket.lock.ref) == (LockKind.EXCHANGE, exchange_id):
+        return True
+    return any(
+        isinstance(event, ETicket.ExchangeStarted) and event.exchange_id == exchange_id
+        for _, event in work.ledger.events_of(ticket.id)
+    )

@@ -86,6 +86,13 @@ def test_a_sale_is_undone_only_while_the_ticket_is_as_it_was_sold():
     accept(given)
     with pytest.raises(no.NotOnePiece):
         given.void(reason="mistake", at=NOON)
+    for effect in ("no_title", "no_refund"):
+        frozen = a_ticket()
+        frozen.freeze(
+            case_id=DECISION, kind=HoldKind.DISPUTE, effects=[effect], at=NOON
+        )
+        with pytest.raises(no.Frozen):
+            frozen.void(reason="mistake", at=NOON)
     ticket = a_ticket()
     ticket.void(reason="mistake", at=NOON)
     assert ticket.life == Life.VOIDED

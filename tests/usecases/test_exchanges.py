@@ -391,6 +391,34 @@ def test_tickets_that_stay_together_are_exchanged_together_side_by_side(installa
     assert_balanced(town)
 
 
+@pytest.mark.parametrize("count", [2, 3])
+def test_what_one_of_a_group_that_ended_brought_in_is_not_asked_of_the_others(
+    installation, count
+):
+    town = a_town(installation, Terms(exchangeable=True, together=True))
+    tickets = buy(town, "gallery", count=count)
+    quote = offer(town, *tickets, to="circle")
+    town.top_up(ALICE, 10_000)
+    ticket = town.ledger.ticket(tickets[1])
+    ticket.revoke(reason="forged", by=ISSUER, at=NOON)
+    town.ledger.record(ticket, cause=CAUSE)
+    before = town.ledger.position()
+    for paid_minor in (quote.due_minor + 1_500, quote.due_minor):
+        with pytest.raises(Refusal) as refused:
+            confirm(town, quote, purse(paid_minor))
+    assert refused.value.because == (f"{tickets[1]}/{ticket.version}",)
+    assert town.ledger.position() == before
+    exchanges.give_up_exchange(
+        town.ledger,
+        town.desk,
+        exchange_id=quote.exchange_id,
+        by=ALICE,
+        at=NOON,
+        cause=CAUSE,
+    )
+    assert town.ledger.ticket(tickets[0]).lock.kind == LockKind.NONE
+
+
 def test_several_become_as_many_and_strangers_are_not_exchanged_at_once(installation):
     town = a_town(installation)
     (one,), (other,) = buy(town), buy(town)
@@ -440,16 +468,20 @@ def test_while_it_is_being_exchanged_nothing_else_happens_to_it(installation):
         assert refused.value.because == (f"{old}/2",)
 
 
-def test_a_case_stops_an_exchange_that_is_offered(installation):
+@pytest.mark.parametrize("effect", ["no_title", "no_refund"])
+def test_a_case_stops_an_exchange_and_one_that_is_offered(installation, effect):
+    """Its worth would be in a successor that no case holds, to be refunded from it."""
     town = a_town(installation)
-    (old,) = buy(town)
-    quote = offer(town, old)
-    ticket = town.ledger.ticket(old)
-    ticket.freeze(case_id=fresh(), kind=HoldKind.DISPUTE, effects=["no_title"], at=NOON)
-    town.ledger.record(ticket, cause=CAUSE)
+    offered, kept = buy(town)[0], buy(town)[0]
+    quote = offer(town, offered)
+    for ticket in (town.ledger.ticket(offered), town.ledger.ticket(kept)):
+        ticket.freeze(case_id=fresh(), kind=HoldKind.DISPUTE, effects=[effect], at=NOON)
+        town.ledger.record(ticket, cause=CAUSE)
     with pytest.raises(no.Frozen):
         confirm(town, quote, purse(1_500))
-    assert town.ledger.ticket(old).life == Life.OWNED
+    with pytest.raises(no.Frozen):
+        offer(town, kept)
+    assert town.ledger.ticket(offered).life == Life.OWNED
 
 
 def test_a_card_that_could_still_be_used_is_cleared_first(installation):

@@ -38,7 +38,7 @@ class Endings(Core):
         if by != self.issuer_id:
             self._require_owner(by)
         self._require_free(at)
-        self.require_no_hold(HoldEffect.NO_TITLE)
+        self._require_exchange_not_held()
         self._require_deadline(until, at)
         if not self.terms.exchangeable:
             raise no.NotExchangeable(because=self.names(1))
@@ -98,7 +98,7 @@ class Endings(Core):
         """
         self.require_owned()
         self._require_lock(LockKind.EXCHANGE, exchange_id, "exchange", at)
-        self.require_no_hold(HoldEffect.NO_TITLE)
+        self._require_exchange_not_held()
         self._require_in_validity(at)
         self._require_group(frozenset(group))
         self.trigger_event(
@@ -108,6 +108,11 @@ class Endings(Core):
             successors=list(successors),
             residual_minor=residual_minor,
         )
+
+    def _require_exchange_not_held(self) -> None:
+        """What it is worth would go over to tickets that the case does not hold."""
+        self.require_no_hold(HoldEffect.NO_TITLE)
+        self.require_no_hold(HoldEffect.NO_REFUND)
 
     class Exchanged(Core.Event):
         TOPIC = "e-ticket.exchanged"
@@ -172,6 +177,7 @@ class Endings(Core):
         self.require_owned()
         self.settle_lock(at)
         self.require_no_hold(HoldEffect.NO_REFUND)
+        self.require_no_hold(HoldEffect.NO_TITLE)
         used = self.uses.redeemed != self.uses.reversed or self.dead_serials
         if used or self.title_version != 1:
             because = self.names(self.title_version, self.life_version)
