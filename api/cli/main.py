@@ -8,6 +8,7 @@ import click
 
 from api.cli import (
     audit,
+    backups,
     installation,
     log,
     projections,
@@ -51,6 +52,8 @@ for command in (
     installation.init,
     installation.migrate,
     roles.roles,
+    backups.backup,
+    backups.restore,
     server.serve,
     server.openapi,
     tokens.token,

@@ -40,6 +40,11 @@ DO: Mapping[str, str] = {
         "It was used, and is used only once. If that is disputed, complain to the"
         " transaction centre."
     ),
+    "another_log": "Set what the sentence names, or take the backup of this log.",
+    "bad_backup": (
+        "Take another copy; nothing of this one was kept. If all its files are as they"
+        " were written, the log was changed before or since: compare checkpoints."
+    ),
     "cap": "Ask a lower price; the facts name the highest.",
     "card_write_pending": (
         "Tap the card at the terminal where the write was interrupted; that settles it."
@@ -70,8 +75,13 @@ DO: Mapping[str, str] = {
     "in_gift": "Withdraw the offer, or wait until it was answered or its time is over.",
     "incomplete": "Send it again with what is missing.",
     "insufficient_funds": "Top the purse up, or pay in another way.",
+    "keys_missing": "Put the installation's keys.json where the sentence says.",
     "limit": "Ask for fewer, or for less; the facts name the limit or what is left.",
     "listed": "Take the listing down, then try again.",
+    "log_damaged": (
+        "Stop writing, keep the database as it is, restore the last backup elsewhere"
+        " and compare."
+    ),
     "malformed": (
         "Correct the request as the sentence says; as it is, it is never accepted."
     ),
@@ -91,6 +101,7 @@ DO: Mapping[str, str] = {
     "no_longer_valid": (
         "The right is over. A refund, if any, is for the issuer to give."
     ),
+    "not_empty": "Choose an empty folder, or a database without this schema.",
     "not_exchangeable": "Ask the issuer: by his terms it is not exchanged.",
     "not_owner": (
         "Ask as the one to whom it belongs. Whether it is there for others is not told."
@@ -109,6 +120,10 @@ DO: Mapping[str, str] = {
     ),
     "overtaken": "Try again: the state is read anew, and the answer may be another.",
     "party_to_case": "Leave it to an operator who has no part in it.",
+    "program_failed": "Do what the program said, then try again.",
+    "program_missing": (
+        "Install the client programs of the server's version and put them on the PATH."
+    ),
     "revoked": (
         "The right has ended and does not come back by itself; the history says why."
     ),

@@ -1,0 +1,1 @@
+"""Looking after a log: copies of it that can be trusted, and what is wrong with it."""
