@@ -11,6 +11,7 @@ from api.cli import (
     backups,
     installation,
     log,
+    logs,
     projections,
     roles,
     server,
@@ -63,6 +64,9 @@ for command in (
     log.log,
 ):
     ledgerctl.add_command(command)
+
+for command in (logs.create, logs.list_logs):
+    log.log.add_command(command)
 
 
 def main() -> None:

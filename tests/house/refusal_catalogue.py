@@ -82,6 +82,7 @@ DO: Mapping[str, str] = {
         "Stop writing, keep the database as it is, restore the last backup elsewhere"
         " and compare."
     ),
+    "log_exists": "Choose another schema and another origin; `log list` tells them.",
     "malformed": (
         "Correct the request as the sentence says; as it is, it is never accepted."
     ),
