@@ -92,30 +92,40 @@ CREATE TRIGGER ledger_commands_append_only
     BEFORE UPDATE OR DELETE OR TRUNCATE ON ledger_commands
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_rewrite();
 
--- Append events, all or nothing. They have positions once they are sequenced.
--- SQLSTATE 23505: another writer has such a version; 23514: a version is jumped over;
--- LG001: the log is stopped; LG002: the command was carried out before.
-CREATE FUNCTION ledger_append(
-    ids uuid[], versions bigint[], topics text[], states bytea[],
-    by_actor text DEFAULT NULL, by_key text DEFAULT NULL, by_request bytea DEFAULT NULL
-) RETURNS void LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+-- SQLSTATE LG001: the log is stopped; LG002: the command was carried out before.
+CREATE FUNCTION ledger_admit(
+    by_actor text, by_key text, by_request bytea, last_id uuid, last_version bigint
+) RETURNS void LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 DECLARE
     stopped text := (SELECT why FROM ledger_stop);
-    last integer := cardinality(ids);
-    missing record;
 BEGIN
     IF stopped IS NOT NULL THEN
         RAISE EXCEPTION '%', stopped USING ERRCODE = 'LG001';
     END IF;
     IF by_key IS NOT NULL THEN
         INSERT INTO ledger_commands
-        VALUES (by_actor, by_key, by_request, ids[last], versions[last], now())
+        VALUES (by_actor, by_key, by_request, last_id, last_version, now())
         ON CONFLICT DO NOTHING;
         IF NOT FOUND THEN
             RAISE EXCEPTION 'the command was carried out before'
                 USING ERRCODE = 'LG002';
         END IF;
     END IF;
+END;
+$$;
+
+-- Append events, all or nothing. They have positions once they are sequenced.
+-- SQLSTATE 23505: another writer has such a version; 23514: a version is jumped over;
+-- and those of ledger_admit.
+CREATE FUNCTION ledger_append(
+    ids uuid[], versions bigint[], topics text[], states bytea[],
+    by_actor text DEFAULT NULL, by_key text DEFAULT NULL, by_request bytea DEFAULT NULL
+) RETURNS void LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+DECLARE
+    last integer := cardinality(ids);
+    missing record;
+BEGIN
+    PERFORM ledger_admit(by_actor, by_key, by_request, ids[last], versions[last]);
     INSERT INTO ledger_events (originator_id, originator_version, topic, state)
         SELECT * FROM unnest(ids, versions, topics, states);
     SELECT e.id, e.version INTO missing FROM unnest(ids, versions) AS e (id, version)
@@ -133,6 +143,27 @@ BEGIN
             clock_timestamp()
         FROM unnest(ids, versions, topics, states)
             WITH ORDINALITY AS e (id, version, topic, state, nr);
+END;
+$$;
+
+-- The same for one event, which most appends have: arrays cost more than the rest.
+CREATE FUNCTION ledger_append_one(
+    id uuid, version bigint, topic text, state bytea,
+    by_actor text DEFAULT NULL, by_key text DEFAULT NULL, by_request bytea DEFAULT NULL
+) RETURNS void LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+BEGIN
+    PERFORM ledger_admit(by_actor, by_key, by_request, id, version);
+    INSERT INTO ledger_events VALUES (id, version, topic, state);
+    IF version > 1 AND NOT EXISTS (SELECT FROM ledger_events
+        WHERE originator_id = id AND originator_version = version - 1)
+    THEN
+        RAISE EXCEPTION 'stream % has no version before %', id, version
+            USING ERRCODE = 'check_violation';
+    END IF;
+    INSERT INTO ledger_inbox VALUES (
+        (SELECT side FROM ledger_head), nextval('ledger_tickets'), ARRAY[id],
+        ARRAY[version], ARRAY[leaf_hash_of(id, version, topic, state)],
+        clock_timestamp());
 END;
 $$;
 
@@ -232,7 +263,9 @@ END;
 $$;
 
 REVOKE ALL ON FUNCTION
+    ledger_admit(text, text, bytea, uuid, bigint),
     ledger_append(uuid[], bigint[], text[], bytea[], text, text, bytea),
+    ledger_append_one(uuid, bigint, text, bytea, text, text, bytea),
     ledger_sequencer_lock(), ledger_give_positions(integer),
     ledger_empty_inbox(regclass), ledger_sequence(integer), ledger_place(uuid, bigint)
     FROM PUBLIC;
@@ -260,7 +293,9 @@ DROP FUNCTION ledger_sequence(integer);
 DROP FUNCTION ledger_empty_inbox(regclass);
 DROP FUNCTION ledger_give_positions(integer);
 DROP FUNCTION ledger_sequencer_lock();
+DROP FUNCTION ledger_append_one(uuid, bigint, text, bytea, text, text, bytea);
 DROP FUNCTION ledger_append(uuid[], bigint[], text[], bytea[], text, text, bytea);
+DROP FUNCTION ledger_admit(text, text, bytea, uuid, bigint);
 DROP TABLE ledger_stop;
 DROP TABLE ledger_commands;
 DROP TABLE ledger_inbox;

@@ -112,6 +112,7 @@ MAY: Mapping[str, _Rights] = {
 _CALL = "EXECUTE"
 MAY_CALL: Mapping[str, _Rights] = {
     "ledger_append": _rights(app=_CALL),
+    "ledger_append_one": _rights(app=_CALL),
     "ledger_place": _rights(app=_CALL),
     "ledger_sequence": _rights(app=_CALL, views=_CALL, publisher=_CALL),
 }

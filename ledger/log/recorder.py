@@ -51,6 +51,7 @@ ATTEMPTS_MAX, WAIT_S = 10, 0.2
 STOPPED, CARRIED_OUT = "LG001", "LG002"
 
 _APPEND = "SELECT ledger_append(%s, %s, %s, %s, %s, %s, %s)"
+_APPEND_ONE = "SELECT ledger_append_one(%s, %s, %s, %s, %s, %s, %s)"
 _PLACE = "SELECT ledger_place(%s, %s) AS position"
 _SEQUENCE = "SELECT ledger_sequence() AS events"
 _SIZE = "SELECT size FROM ledger_head"
@@ -147,19 +148,24 @@ class LedgerRecorder(postgres.PostgresApplicationRecorder):
 
         Raises `IntegrityError` as `insert_events`, `LogStopped`, and `CommandRepeated`.
         """
-        columns = (
+        columns: tuple[Sequence[Any], ...] = (
             [UUID(str(each.originator_id)) for each in stored_events],
             [each.originator_version for each in stored_events],
             [each.topic for each in stored_events],
             [each.state for each in stored_events],
         )
         asked = (command.actor, command.key, command.request) if command else [None] * 3
+        query: str = _APPEND
+        given: tuple[Any, ...] = columns
+        if len(stored_events) == 1:
+            query = _APPEND_ONE
+            given = tuple(each[0] for each in columns)
         in_doubt = False
 
         def attempt() -> None:
             nonlocal in_doubt
             try:
-                self._rows(_APPEND, (*columns, *asked), binary=True)
+                self._rows(query, (*given, *asked))
             except (InterfaceError, OperationalError):
                 in_doubt = True
                 raise
@@ -265,12 +271,10 @@ class LedgerRecorder(postgres.PostgresApplicationRecorder):
         self,
         query: str,
         values: Sequence[object] | Mapping[str, object],
-        *,
-        binary: bool = True,
     ) -> list[DictRow]:
         with (
             self.datastore.get_connection() as connection,
-            connection.cursor(binary=binary) as cursor,
+            connection.cursor(binary=True) as cursor,
         ):
             return cursor.execute(query.encode(), values, prepare=True).fetchall()
 

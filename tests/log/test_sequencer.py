@@ -216,7 +216,7 @@ def test_an_append_whose_answer_was_lost_is_not_taken_for_another_writer_s(ledge
             if b"ledger_append" in query and not cut:
                 cut.append(self.connection.info.backend_pid)
                 # Prepared by another append, the next one is sent in one go.
-                other = ([uuid4()], [1], ["test.happened"], [b"other"])
+                other = (uuid4(), 1, "test.happened", b"other")
                 super().execute(query, (*other, None, None, None), **how)
                 with socket.socket(fileno=os.dup(self.connection.fileno())) as line:
                     line.shutdown(socket.SHUT_RD)
