@@ -1,15 +1,22 @@
 """Appends a second: our recorder, the library's own, and bare single-row INSERTs.
 
-All three write rows of the same shape to tables with the same two indexes, in one
-PostgreSQL, by the same number of connections.
+All three write rows of the same shape in one PostgreSQL, by the same number of
+connections, and ours and the library's end with gapless or growing positions.
+
+Ours answers in two ways. *Promised*: the append is committed, and a sequencer in a
+process of its own gives the positions; the time until the last one has its own counts.
+*Placed*: every writer waits for his position, as a caller of the doors does.
 """
 
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
+from multiprocessing import get_context
+from threading import Event
 from uuid import uuid4
 
 import psycopg
@@ -18,11 +25,11 @@ from eventsourcing.persistence import (
     InfrastructureFactory,
     StoredEvent,
 )
-from eventsourcing.postgres import PostgresApplicationRecorder
 from eventsourcing.utils import Environment
 
 from ledger.adapters.migrator import migrate
 from ledger.log.recorder import LedgerRecorder, environment
+from ledger.log.sequencer import Sequencer
 from tests.benchmarks.crew import Crew, Operation
 from tests.benchmarks.frame import Place, Result, database
 
@@ -32,10 +39,6 @@ STATE_BYTES = 300
 TOPIC = "e-ticket.gift-offered"
 
 OURS, STOCK = "bench_ours", "bench_stock"
-# As long as this is so, about 1.0 against the stock recorder is all there is to expect.
-_STOCK = PostgresApplicationRecorder._insert_stored_events
-_IS_STOCK = LedgerRecorder._insert_stored_events is _STOCK
-SAME = "ours appends by the stock recorder's code; " if _IS_STOCK else ""
 _PLAIN_TABLE = (
     "CREATE TABLE bench_plain.events (originator_id uuid NOT NULL,"
     " originator_version bigint NOT NULL, topic text, state bytea,"
@@ -83,15 +86,45 @@ def _recorder(
 
 @contextmanager
 def appending(
-    schema: str, url: str, *, first: int, count: int
+    schema: str, url: str, *, promised: bool, first: int, count: int
 ) -> Iterator[Sequence[Operation]]:
     with _recorder(schema, url, count) as recorder:
-        yield [partial(_append, recorder)] * count
+        yield [partial(_append, recorder, promised=promised)] * count
 
 
-def _append(recorder: ApplicationRecorder) -> bool:
-    recorder.insert_events([StoredEvent(uuid4(), 1, TOPIC, os.urandom(STATE_BYTES))])
+def _append(recorder: ApplicationRecorder, *, promised: bool) -> bool:
+    events = [StoredEvent(uuid4(), 1, TOPIC, os.urandom(STATE_BYTES))]
+    if promised:
+        assert isinstance(recorder, LedgerRecorder)
+        recorder.append(events)
+    else:
+        recorder.insert_events(events)
     return True
+
+
+@contextmanager
+def sequencing(url: str) -> Iterator[Callable[[], None]]:
+    """Sequence in a process of its own; yield what waits until all have positions."""
+    process = get_context("spawn").Process(target=_sequence, args=(url,), daemon=True)
+    process.start()
+    try:
+        with _recorder(OURS, url, 1) as recorder:
+            assert isinstance(recorder, LedgerRecorder)
+            yield partial(_drain, recorder)
+    finally:
+        process.kill()
+        process.join()
+
+
+def _sequence(url: str) -> None:
+    with _recorder(OURS, url, 1) as recorder:
+        assert isinstance(recorder, LedgerRecorder)
+        Sequencer(recorder).run(Event())
+
+
+def _drain(recorder: LedgerRecorder) -> None:
+    while recorder.sequence() != 0:
+        continue
 
 
 @contextmanager
@@ -116,30 +149,46 @@ def measured(place: Place, writers: int) -> dict[str, Result]:
     processes = min(writers, PROCESSES_MAX)
     size = {"processes": processes, "threads": writers // processes}
     with (
-        Crew(appending, OURS, url, **size) as ours,
-        Crew(appending, STOCK, url, **size) as stock,
+        sequencing(url) as drain,
+        Crew(partial(appending, promised=True), OURS, url, **size) as promised,
+        Crew(partial(appending, promised=False), OURS, url, **size) as placed,
+        Crew(partial(appending, promised=False), STOCK, url, **size) as stock,
         Crew(inserting, url, **size) as plain,
     ):
+
+        def promise() -> float:
+            spell = promised.work(SPELL_S)
+            began = time.monotonic()
+            drain()
+            left_s = time.monotonic() - began
+            return len(spell.latencies_s) / (spell.seconds + left_s)
+
         rates = place.alternate(
             {
-                f"append by {writers}": lambda: ours.rate(SPELL_S),
-                f"stock append by {writers}": lambda: stock.rate(SPELL_S),
-                f"insert by {writers}": lambda: plain.rate(SPELL_S),
+                f"promised appends by {writers}": promise,
+                f"placed appends by {writers}": lambda: placed.rate(SPELL_S),
+                f"stock appends by {writers}": lambda: stock.rate(SPELL_S),
+                f"inserts by {writers}": lambda: plain.rate(SPELL_S),
             }
         )
-        value, *others = rates.values()
-        note = f"writers: {writers} in processes: {processes}; {SAME}ours {ours.said()}"
+        crews = (promised, placed, stock, plain)
+        names = ("promised", "placed", "stock", "insert")
+        told = {
+            name: (rate, crew)
+            for name, rate, crew in zip(names, rates.values(), crews, strict=True)
+        }
+        note = f"writers: {writers} in processes: {processes}"
         return {
-            name: Result(
-                value=value,
+            f"{ours} {other}": Result(
+                value=told[ours][0],
                 unit="appends/s",
-                baseline=other,
-                n=ours.n,
-                note=f"{note}; {name} {crew.said()}",
+                baseline=told[other][0],
+                n=told[ours][1].n,
+                note=f"{note}; {ours} {told[ours][1].said()};"
+                f" {other} {told[other][1].said()}",
             )
-            for name, other, crew in zip(
-                ("stock", "insert"), others, (stock, plain), strict=True
-            )
+            for ours in ("promised", "placed")
+            for other in ("stock", "insert")
         }
 
 
@@ -156,7 +205,7 @@ def by_32(place: Place) -> dict[str, Result]:
 
 
 def versus(
-    writers: Callable[[Place], dict[str, Result]], other: str
+    writers: Callable[[Place], dict[str, Result]], pair: str
 ) -> Callable[[Place], Result]:
-    """Return what measures ours against `other`; writers work once a run."""
-    return lambda place: place.once(writers)[other]
+    """Return what compares a pair of names, ours first; writers work once a run."""
+    return lambda place: place.once(writers)[pair]
