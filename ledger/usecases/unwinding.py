@@ -34,6 +34,8 @@ from ledger.usecases import (
 )
 from ledger.vocabulary.ids import step_id
 
+_TAKEN = "a decision took the ticket"
+
 
 def preview(ledger: Ledger, *, case_id: UUID) -> Plan:
     """Show what executing the case would do, as things are now."""
@@ -145,7 +147,7 @@ def _change(work: Work, decided: Case, step: Step, *, at: datetime) -> None:
         case StepKind.REASSIGN:
             _reassign(work, decided, ticket, step, at=at)
         case StepKind.REVOKE:
-            _free_of_sale(work, ticket, at=at)
+            free_of_sale(work, ticket, reason=_TAKEN, at=at)
             ticket.revoke(reason=reason, decision_id=decided.id, at=at)
             paying_back.free(work, ticket, at=at)
         case StepKind.RECALL:
@@ -162,7 +164,7 @@ def _reassign(
     work: Work, decided: Case, ticket: ETicket, step: Step, *, at: datetime
 ) -> None:
     assert step.to_id is not None
-    _free_of_sale(work, ticket, at=at)
+    free_of_sale(work, ticket, reason=_TAKEN, at=at)
     before = ticket.owner_id
     ticket.reassign(
         to=step.to_id,
@@ -180,7 +182,7 @@ def _refund(
     """Take the right back, off its paper first if it is on one, and pay for it."""
     assert step.ticket_id is not None
     ticket = work.ticket(step.ticket_id)
-    _free_of_sale(work, ticket, at=at)
+    free_of_sale(work, ticket, reason=_TAKEN, at=at)
     if ticket.life == Life.DISPENSED:
         ticket.surrender_paper(serial=str(ticket.form.serial), at=at)
     ticket.refund(
@@ -193,11 +195,11 @@ def _refund(
     paying_back.free(work, ticket, at=at)
 
 
-def _free_of_sale(work: Work, ticket: ETicket, *, at: datetime) -> None:
+def free_of_sale(work: Work, ticket: ETicket, *, reason: str, at: datetime) -> None:
     """A resale whose payment is under way ends with nothing moved."""
     if ticket.lock.kind == LockKind.SETTLEMENT and ticket.lock.ref is not None:
         sale = settlement.sale_of(work, ticket.lock.ref)
-        settlement.abort(work, sale, reason="a decision took the ticket", at=at)
+        settlement.abort(work, sale, reason=reason, at=at)
 
 
 def _take_back_use(decided: Case, ticket: ETicket, *, at: datetime) -> None:

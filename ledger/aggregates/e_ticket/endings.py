@@ -202,13 +202,21 @@ class Endings(Core):
         decision_id: UUID | None = None,
     ) -> None:
         """End the right for good: by the issuer with a reason, or by a decision."""
-        self._require_not_terminal()
-        if decision_id is None:
-            self._require_issuer(by)
-        self._require_interruptible()
+        self.require_revocable(by=by, reason=reason, decision_id=decision_id)
         self.trigger_event(
             self.Revoked, timestamp=at, reason=reason, decision_id=decision_id
         )
+
+    def require_revocable(
+        self, *, by: UUID | None, reason: str, decision_id: UUID | None = None
+    ) -> None:
+        """Raise unless the right has not ended, and this is who may end it."""
+        self._require_not_terminal()
+        if decision_id is None:
+            self._require_issuer(by)
+            if not reason.strip():
+                raise no.BadChange(says="Who revokes a ticket says why.")
+        self._require_interruptible()
 
     class Revoked(Core.Event):
         TOPIC = "e-ticket.revoked"
