@@ -25,6 +25,7 @@ from ledger.aggregates.case import Case
 from ledger.aggregates.device import Device
 from ledger.aggregates.e_ticket import ETicket
 from ledger.aggregates.gift import Gift
+from ledger.aggregates.grant import Grant
 from ledger.aggregates.mandate import Mandate
 from ledger.aggregates.medium import Medium, MediumUnknown
 from ledger.aggregates.offering import Offering
@@ -57,6 +58,7 @@ AGGREGATES: tuple[type[Recorded], ...] = (
     ETicket,
     Entry,
     Gift,
+    Grant,
     Mandate,
     Medium,
     Offering,

@@ -12,6 +12,7 @@ from datetime import datetime
 from uuid import UUID
 
 from ledger.aggregates.base import is_over
+from ledger.aggregates.grant import Grant
 from ledger.aggregates.offering import (
     NotTheIssuer,
     Offering,
@@ -26,7 +27,7 @@ from ledger.usecases import allowances, issuing, stock
 
 
 @dataclass(frozen=True, slots=True)
-class Grant:
+class Granted:
     """Tickets and their places, in the same order."""
 
     ticket_ids: tuple[UUID, ...]
@@ -50,18 +51,23 @@ def grant(
     place: str | None = None,
     together: bool = False,
     answers: Sequence[str | None] = (),
-) -> Grant:
+) -> Granted:
     """Give a party one ticket for each of `ticket_ids`, as the issuer.
 
     Possible before the sale and after it, while what is offered is valid. Those that
-    the terms keep together are one group, named `grant_id`. Raises `SoldOut`,
-    `PlaceTaken`, `NotTheIssuer`, `OfferingOver`, `OfferingCancelled`.
+    the terms keep together are one group, named `grant_id`. The same grant again
+    changes nothing and is answered alike. Raises `SoldOut`, `PlaceTaken`,
+    `NotTheIssuer`, `OfferingOver`, `OfferingCancelled`, `GrantDiffers`.
     """
     work = ledger.work()
     offering = work.get(Offering, offering_id, Unknown(what="offering"))
     if by != offering.issuer_id:
         raise NotTheIssuer(because=offering.names(1))
     work.get(Party, to, Unknown(what="party"))
+    before = work.find(Grant, grant_id)
+    if before is not None:
+        before.require_same(offering_id=offering_id, to=to, ticket_ids=ticket_ids)
+        return Granted(before.ticket_ids, before.places, ledger.position())
     require_given(offering, at)
     places = stock.take(
         work,
@@ -96,8 +102,18 @@ def grant(
             to_id=to,
             at=at,
         )
-    position = work.record(cause)
-    return Grant(tuple(ticket_ids), tuple(held.place for held in places), position)
+    noted = work.add(
+        Grant.give(
+            grant_id=grant_id,
+            offering_id=offering_id,
+            issuer_id=by,
+            to=to,
+            ticket_ids=ticket_ids,
+            places=[held.place for held in places],
+            at=at,
+        )
+    )
+    return Granted(noted.ticket_ids, noted.places, work.record(cause))
 
 
 def require_given(offering: Offering, at: datetime) -> None:

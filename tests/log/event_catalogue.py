@@ -118,6 +118,7 @@ MEANS = {
     "gift.voided": "These were used or have ended, or cannot move without one that"
     " did.",
     "gift.withdrawn": "The sender took these back, perhaps for another recipient.",
+    "grant.given": "An issuer gave these without a sale; they may be a group.",
     "mandate.granted": "An issuer lets a seller with a shop of its own sell for him.",
     "mandate.renewed": "It is in force again, or at another commission.",
     "mandate.withdrawn": "The seller registers nothing more; what he sold stands.",

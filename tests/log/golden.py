@@ -20,6 +20,7 @@ from ledger.aggregates.batch import Batch
 from ledger.aggregates.device import Device, Rights
 from ledger.aggregates.e_ticket import ETicket, HoldKind, Terms
 from ledger.aggregates.gift import Gift, TitleMoved
+from ledger.aggregates.grant import Grant
 from ledger.aggregates.medium import Change, Medium, SlotState
 from ledger.aggregates.offline_fact import OfflineFact
 from ledger.aggregates.paper import Paper
@@ -281,6 +282,19 @@ def an_import() -> list[Recorded]:
     return [batch]
 
 
+def a_grant() -> list[Recorded]:
+    grant = Grant.give(
+        grant_id=UUID(int=0x1105),
+        offering_id=UUID(int=0x1103),
+        issuer_id=ISSUER,
+        to=BOB,
+        ticket_ids=[UUID(int=0x1106), UUID(int=0x1107)],
+        places=["A1", "A2"],
+        at=NOON,
+    )
+    return [grant]
+
+
 STORIES: Sequence[Callable[[], list[Recorded]]] = (
     a_gift_in_a_dispute,
     a_resale_and_its_end,
@@ -297,6 +311,7 @@ STORIES: Sequence[Callable[[], list[Recorded]]] = (
     machines_and_what_they_did_offline,
     a_receipt_of_a_shop,
     an_import,
+    a_grant,
     golden_money.a_resale_that_was_undone,
     a_sale_that_was_paid_out,
 )

@@ -38,6 +38,7 @@ from ledger.vocabulary.ids import elsewhere_id
 from ledger.vocabulary.money import Money
 from ledger.vocabulary.sealed_ticket import Transmission, unseal
 from tests.domain.examples import ALICE, BOB, CAROL, HOUR, ISSUER, NOON
+from tests.usecases.test_given_whole import offer
 from tests.usecases.town import CAUSE, Town, fresh
 
 SHOP = CAROL
@@ -284,6 +285,19 @@ def test_what_was_given_on_or_is_listed_is_not_returned(installation):
         take_back(town)
     assert town.ledger.ticket(kept).life == Life.OWNED
     assert counted(town).sold == 2
+
+
+def test_of_a_group_that_was_sold_elsewhere_what_is_left_can_still_be_given(
+    installation,
+):
+    town = mandated(installation, terms=Terms(together=True), purchase_limit=9)
+    ended, one, other = tell(town, count=3).ticket_ids
+    with pytest.raises(no.GroupTogether):
+        offer(town.ledger, town.personal, one, other)
+    ticket = town.ledger.ticket(ended)
+    ticket.revoke(reason="lost", by=ISSUER, at=NOON)
+    town.ledger.record(ticket, cause=CAUSE)
+    offer(town.ledger, town.personal, one, other)
 
 
 def test_what_stands_on_a_card_is_cleared_before_it_is_returned(installation):

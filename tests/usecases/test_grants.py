@@ -14,6 +14,7 @@ from ledger.aggregates.allotment import PlaceTaken, SoldOut
 from ledger.aggregates.allowance import Allowance, LimitReached
 from ledger.aggregates.e_ticket import Terms
 from ledger.aggregates.e_ticket import refusals as no
+from ledger.aggregates.grant import GrantDiffers
 from ledger.aggregates.offering import NotTheIssuer, OfferingOver
 from ledger.application import attempt
 from ledger.errors import Refusal
@@ -23,10 +24,13 @@ from ledger.usecases.sales import AnswerMissing
 from ledger.vocabulary.codes import Question
 from ledger.vocabulary.ids import allowance_id
 from tests.domain.examples import ALICE, BOB, HOUR, ISSUER, NOON
+from tests.usecases.test_given_whole import offer
 from tests.usecases.town import CAUSE, Town, fresh
 
 
-def give(town, *, to=BOB, by=ISSUER, count=1, at=NOON, grant_id=None, **more):
+def give(
+    town, *, to=BOB, by=ISSUER, count=1, at=NOON, grant_id=None, ticket_ids=(), **more
+):
     return grants.grant(
         town.ledger,
         town.desk,
@@ -35,7 +39,7 @@ def give(town, *, to=BOB, by=ISSUER, count=1, at=NOON, grant_id=None, **more):
         offering_id=town.offering_id,
         by=by,
         to=to,
-        ticket_ids=[fresh() for _ in range(count)],
+        ticket_ids=ticket_ids or [fresh() for _ in range(count)],
         at=at,
         cause=CAUSE,
         **more,
@@ -110,6 +114,31 @@ def test_tickets_that_stay_together_are_granted_as_one_group(installation):
         for ticket in map(town.ledger.ticket, given.ticket_ids)
     }
     assert groups == {(grant_id, 2)}
+
+
+def test_of_a_group_that_was_granted_what_is_left_can_still_be_given(installation):
+    town = Town(installation, terms=Terms(together=True))
+    ended, one, other = give(town, to=ALICE, count=3).ticket_ids
+    with pytest.raises(no.GroupTogether):
+        offer(town.ledger, town.personal, one, other)
+    ticket = town.ledger.ticket(ended)
+    ticket.revoke(reason="lost", by=ISSUER, at=NOON)
+    town.ledger.record(ticket, cause=CAUSE)
+    with pytest.raises(no.GroupTogether):
+        offer(town.ledger, town.personal, one)
+    offer(town.ledger, town.personal, one, other)
+
+
+def test_a_grant_that_is_said_again_is_answered_alike_and_changes_nothing(installation):
+    town = Town(installation)
+    said = {"grant_id": fresh(), "ticket_ids": [fresh(), fresh()]}
+    given = give(town, **said)
+    assert give(town, **said) == given
+    assert stock_of(town).sold == 2
+    with pytest.raises(GrantDiffers):
+        give(town, **said, to=ALICE)
+    with pytest.raises(GrantDiffers):
+        give(town, **said | {"ticket_ids": [fresh()]})
 
 
 def test_a_question_to_the_holder_is_answered_for_each_ticket(installation):
