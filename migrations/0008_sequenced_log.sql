@@ -152,7 +152,9 @@ CREATE FUNCTION ledger_append_one(
     by_actor text DEFAULT NULL, by_key text DEFAULT NULL, by_request bytea DEFAULT NULL
 ) RETURNS void LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
 BEGIN
-    PERFORM ledger_admit(by_actor, by_key, by_request, id, version);
+    IF by_key IS NOT NULL OR EXISTS (SELECT FROM ledger_stop) THEN
+        PERFORM ledger_admit(by_actor, by_key, by_request, id, version);
+    END IF;
     INSERT INTO ledger_events VALUES (id, version, topic, state);
     IF version > 1 AND NOT EXISTS (SELECT FROM ledger_events
         WHERE originator_id = id AND originator_version = version - 1)

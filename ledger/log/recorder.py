@@ -149,7 +149,7 @@ class LedgerRecorder(postgres.PostgresApplicationRecorder):
         Raises `IntegrityError` as `insert_events`, `LogStopped`, and `CommandRepeated`.
         """
         columns: tuple[Sequence[Any], ...] = (
-            [UUID(str(each.originator_id)) for each in stored_events],
+            [each.originator_id for each in stored_events],
             [each.originator_version for each in stored_events],
             [each.topic for each in stored_events],
             [each.state for each in stored_events],

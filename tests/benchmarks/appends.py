@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from multiprocessing import get_context
-from threading import Event
+from threading import Event, Thread
 from uuid import uuid4
 
 import psycopg
@@ -93,7 +93,8 @@ def appending(
 
 
 def _append(recorder: ApplicationRecorder, *, promised: bool) -> bool:
-    events = [StoredEvent(uuid4(), 1, TOPIC, os.urandom(STATE_BYTES))]
+    state = f"{time.monotonic():.6f} ".encode().ljust(STATE_BYTES, b".")
+    events = [StoredEvent(uuid4(), 1, TOPIC, state)]
     if promised:
         assert isinstance(recorder, LedgerRecorder)
         recorder.append(events)
@@ -190,6 +191,69 @@ def measured(place: Place, writers: int) -> dict[str, Result]:
             for ours in ("promised", "placed")
             for other in ("stock", "insert")
         }
+
+
+def visible(place: Place, writers: int) -> Result:
+    """Tell how long an append takes until a subscriber has it, ours and the library's.
+
+    Writers wait for their positions, in closed loops; a subscriber follows the log.
+    """
+    url = place.once(tables)
+    processes = min(writers, PROCESSES_MAX)
+    size = {"processes": processes, "threads": writers // processes}
+    seen: dict[str, list[float]] = {OURS: [], STOCK: []}
+    with (
+        Crew(partial(appending, promised=False), OURS, url, **size) as ours,
+        Crew(partial(appending, promised=False), STOCK, url, **size) as stock,
+    ):
+
+        def follow(schema: str, crew: Crew) -> float:
+            with _recorder(schema, url, 2) as recorder, _watched(recorder) as found:
+                crew.work(SPELL_S)
+            seen[schema] += found
+            return _percentile_ms(found, 50)
+
+        medians = place.alternate(
+            {
+                f"visible appends by {writers}": lambda: follow(OURS, ours),
+                f"visible stock appends by {writers}": lambda: follow(STOCK, stock),
+            }
+        )
+    value, baseline = medians.values()
+    worst = {name: _percentile_ms(found, 99) for name, found in seen.items()}
+    return Result(
+        value=value,
+        unit="ms",
+        baseline=baseline,
+        n=len(seen[OURS]),
+        note=f"writers: {writers}; p99 ours {worst[OURS]:.1f} ms, stock"
+        f" {worst[STOCK]:.1f} ms; less is better",
+    )
+
+
+@contextmanager
+def _watched(recorder: ApplicationRecorder) -> Iterator[list[float]]:
+    """Follow the log from its end; the list gets the seconds since each append."""
+    found: list[float] = []
+    with recorder.subscribe(gt=recorder.max_notification_id()) as subscription:
+
+        def watch() -> None:
+            for each in subscription:
+                began = float(each.state.split(b" ", 1)[0])
+                found.append(time.monotonic() - began)
+
+        watcher = Thread(target=watch)
+        watcher.start()
+        try:
+            yield found
+        finally:
+            subscription.stop()
+            watcher.join()
+
+
+def _percentile_ms(seconds: Sequence[float], percent: int) -> float:
+    ordered = sorted(seconds)
+    return ordered[min(len(ordered) * percent // 100, len(ordered) - 1)] * 1000
 
 
 def by_1(place: Place) -> dict[str, Result]:

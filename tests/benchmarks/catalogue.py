@@ -1,6 +1,8 @@
 """Every benchmark by its name. Names outlive what is behind them: they are compared
 over the years."""
 
+from functools import partial
+
 from tests.benchmarks import appends, bulk, doors, replays, taps
 from tests.benchmarks.frame import Benchmark
 
@@ -14,6 +16,9 @@ BENCHMARKS = (
     Benchmark("placed_1_vs_stock", appends.versus(appends.by_1, "placed stock")),
     Benchmark("placed_8_vs_stock", appends.versus(appends.by_8, "placed stock")),
     Benchmark("placed_32_vs_stock", appends.versus(appends.by_32, "placed stock")),
+    Benchmark("visible_1_vs_stock", partial(appends.visible, writers=1)),
+    Benchmark("visible_8_vs_stock", partial(appends.visible, writers=8)),
+    Benchmark("visible_32_vs_stock", partial(appends.visible, writers=32)),
     Benchmark("freshness_vs_bare", doors.freshness),
     Benchmark("dispense_vs_bare", doors.dispense),
     Benchmark("replay_events_per_minute_per_core", replays.replay),
