@@ -7,9 +7,10 @@ with prepared(settings) as url:              # once: database, migrations, keys
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 
 import psycopg
 from eventsourcing.postgres import PostgresDatastore, PostgresFactory
@@ -18,7 +19,9 @@ from psycopg.sql import SQL, Identifier
 
 from ledger.adapters.card_authority import MasterKeys
 from ledger.adapters.embedded_postgres import EmbeddedPostgres
+from ledger.adapters.log_keys import LogKeys
 from ledger.adapters.migrator import migrate
+from ledger.adapters.peers import Peers
 from ledger.adapters.roles import DatabaseRole, ensure, speaking_as
 from ledger.adapters.sandbox_payments import SandboxPayments
 from ledger.adapters.secrets import FileSecrets
@@ -27,6 +30,10 @@ from ledger.adapters.tokens import TokenStore
 from ledger.application import Ledger
 from ledger.clock import Clock, SystemClock
 from ledger.log.cipher import SubjectCipher
+from ledger.log.note import Signer
+from ledger.log.policy import BadPolicy, Policy
+from ledger.log.proof_store import ProofStore
+from ledger.log.publisher import Publisher
 from ledger.log.recorder import environment
 from ledger.ports import PaymentProvider
 from ledger.projections.accounts import AccountsView
@@ -72,6 +79,8 @@ class Installation:
     personal: SubjectCipher
     cards: MasterKeys
     secrets: FileSecrets
+    log_keys: LogKeys
+    policy: Policy
     tokens: TokenStore
     desk: PostgresStockDesk
     provider: PaymentProvider
@@ -80,6 +89,31 @@ class Installation:
     @property
     def origin(self) -> str:
         return self.settings.origin
+
+    @property
+    def proofs(self) -> ProofStore:
+        """What the log has proven so far, as this installation's role reads it."""
+        return ProofStore(self.datastore.get_connection)
+
+    def signers(self, at: datetime) -> Sequence[Signer]:
+        """Return who signs checkpoints at a time, the newest key first."""
+        keys = self.log_keys.signing(at)
+        return [Signer(self.origin, key.private) for key in keys]
+
+    def receipt_signer(self) -> Signer:
+        """Return who signs receipts now."""
+        return receipt_signer(self.origin, self.log_keys)
+
+    def publisher(self) -> Publisher:
+        """Make the log's publisher; it needs the rights of `PUBLISHER`."""
+        return Publisher(
+            self.datastore,
+            self.signers,
+            self.clock,
+            origin=self.origin,
+            policy=self.policy,
+            post=Peers().post,
+        )
 
     @contextmanager
     def ledger_as(self, role: DatabaseRole | None) -> Iterator[Ledger]:
@@ -148,6 +182,8 @@ def _assembled(
             secrets.card_masters(), continuation=secrets.card_continuation()
         ),
         secrets=secrets,
+        log_keys=LogKeys(settings.keys_home, secrets.log_key()),
+        policy=_policy(settings),
         tokens=TokenStore(datastore),
         desk=desk,
         provider=SandboxPayments(
@@ -162,6 +198,22 @@ def _assembled(
             gifts=GiftsView(datastore),
         ),
     )
+
+
+def receipt_signer(origin: str, keys: LogKeys) -> Signer:
+    return Signer(f"{origin}/receipts", keys.all()[0].receipts())
+
+
+def _policy(settings: Settings) -> Policy:
+    if settings.witness_policy is None:
+        return Policy()
+    try:
+        return Policy.parse(settings.witness_policy.read_bytes())
+    except OSError as error:
+        path = settings.witness_policy
+        raise InstallationError(f"{path} cannot be read: {error.strerror}.") from None
+    except BadPolicy as error:
+        raise InstallationError(str(error)) from None
 
 
 def _prepare(settings: Settings, url: str) -> FileSecrets:

@@ -51,6 +51,9 @@ class Settings:
     schema: str = "ledger"
     """The PostgreSQL schema that holds the log."""
 
+    witness_policy: Path | None = None
+    """Who must cosign a checkpoint (a C2SP tlog-policy file); None: nobody."""
+
     host: str = "127.0.0.1"
     port: int = 8470
     workers: int = 2
@@ -140,12 +143,20 @@ def _home(name: str, value: str) -> Path:
     return path
 
 
+def _file(name: str, value: str) -> Path:
+    path = Path(value)
+    if "\0" in value or path.is_dir():
+        raise SettingsError(f"{name} must be a file.")
+    return path
+
+
 _READ: Mapping[str, Callable[[str, str], Any]] = {
     "database_url": _database_url,
     "home": _home,
     "server_home": _home,
     "origin": _matching(_ORIGIN, "printable ASCII without spaces and plus signs"),
     "schema": _matching(_SCHEMA, "up to 48 lower-case letters, digits and _, not pg_…"),
+    "witness_policy": _file,
     "host": _matching(_HOST, "a host name or an IP address"),
     "port": _whole(1, PORT_MAX),
     "workers": _whole(1, WORKERS_MAX),

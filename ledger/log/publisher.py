@@ -1,0 +1,252 @@
+"""Signs how far the log has come, and has it cosigned: a checkpoint a second at most.
+
+    ledger_log ──► tiles ──► checkpoint, signed ──► witnesses ──► cosignatures
+                   └─────── one commit ──────┘                    └─ quorum: published
+
+One publisher works at a time; others stand by for its lock, which goes with its
+connection, and so does all it writes. It signs a root only if it has derived it from
+the stored tree and the newest checkpoint's root as well. While that one lacks its
+quorum no new one is signed. If a witness has seen more of this log than there is, or
+something else, an old backup was restored or somebody signs in our name: then nothing
+is appended any more until an operator has decided.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from datetime import datetime, timedelta
+from enum import StrEnum
+from threading import Event
+from typing import TypeAlias
+
+import psycopg
+from eventsourcing.postgres import PostgresDatastore
+from psycopg import Connection
+from psycopg.rows import DictRow
+
+from ledger.clock import Clock
+from ledger.log.checkpoint import Checkpoint
+from ledger.log.merkle import BadProof, check_consistency
+from ledger.log.note import Signer, sign
+from ledger.log.policy import Policy
+from ledger.log.proof_store import ProofStore, Signed
+from ledger.log.recorder import connect
+from ledger.log.submission import Ahead, Forked, NotCosigned, Post, submit
+from ledger.log.tiles import TiledTree
+
+PUBLISH_EVERY_S = 1.0
+RETRY_S = 1.0
+GROW_MAX = 100_000
+"""Events that one checkpoint adds at most: a commit stays a short one."""
+
+WITNESS_REST_MAX_S = 60.0
+"""A witness that does not answer is left alone so long at most."""
+
+_LOCK = """
+SELECT pg_try_advisory_lock(
+    hashtextextended('eticket-ledger publisher ' || current_schema(), 0)) AS held
+"""
+
+_log = logging.getLogger(__name__)
+
+Signers: TypeAlias = Callable[[datetime], Sequence[Signer]]
+"""Returns the log's keys in force at a time, the newest first."""
+
+
+class Round(StrEnum):
+    """What came of one look at the log."""
+
+    STANDING_BY = "standing by"
+    STOPPED = "stopped"
+    WAITING = "waiting for witnesses"
+    PUBLISHED = "published"
+
+
+class Publisher:
+    """Publishes one log. Make it in the process, and the thread, that runs it."""
+
+    def __init__(
+        self,
+        datastore: PostgresDatastore,
+        signers: Signers,
+        clock: Clock,
+        *,
+        origin: str,
+        policy: Policy,
+        post: Post,
+    ) -> None:
+        self._datastore = datastore
+        self._signers = signers
+        self._clock = clock
+        self._origin = origin
+        self._policy = policy
+        self._post = post
+        self._connection: Connection[DictRow] | None = None
+        self._is_locked = False
+        self._resting: dict[str, tuple[datetime, float]] = {}
+
+    def run(self, stop: Event) -> None:
+        """Publish until `stop` is set; wait for a server that went away."""
+        said = None
+        while not stop.is_set():
+            pause_s = PUBLISH_EVERY_S
+            try:
+                came = self.round()
+                if came != said:
+                    _log.info("publisher: %s", came)
+                    said = came
+            except psycopg.Error as error:
+                _log.warning("the publisher lost its way: %s", error)
+                pause_s = RETRY_S
+            stop.wait(pause_s)
+        self.close()
+
+    def round(self, *, ask_all: bool = False) -> Round:
+        """Look once. With `ask_all` every witness is asked whether it is ahead.
+
+        Raises `psycopg.Error` when the database is lost; the next round begins anew.
+        """
+        try:
+            connection = self._locked()
+            if connection is None:
+                return Round.STANDING_BY
+            store = ProofStore(lambda: nullcontext(connection))
+            if store.stopped() is not None:
+                return Round.STOPPED
+            try:
+                return self._publish(connection, store, ask_all=ask_all)
+            except Forked as fork:
+                store.stop(str(fork))
+                _log.error("publisher: %s", fork)
+                return Round.STOPPED
+        except psycopg.Error:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Let another one publish."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def _publish(
+        self, connection: Connection[DictRow], store: ProofStore, *, ask_all: bool
+    ) -> Round:
+        newest = store.newest()
+        if newest is None or (
+            newest.checkpoint.size != store.size() and self._is_published(store, newest)
+        ):
+            newest = self._sign(connection, store, newest)
+        elif not ask_all and self._is_published(store, newest):
+            return Round.PUBLISHED
+        self._have_cosigned(store, newest, ask_all=ask_all)
+        return Round.PUBLISHED if self._is_published(store, newest) else Round.WAITING
+
+    def _is_published(self, store: ProofStore, newest: Signed) -> bool:
+        published = store.published(self._policy)
+        return published is not None and published.checkpoint == newest.checkpoint
+
+    def _sign(
+        self, connection: Connection[DictRow], store: ProofStore, old: Signed | None
+    ) -> Signed:
+        """Sign how far the log has come since; tiles and checkpoint are one commit.
+
+        Raises `Forked` if the tree does not continue what was signed.
+        """
+        old_size = old.checkpoint.size if old else 0
+        size = min(store.size(), old_size + GROW_MAX)
+        if old and (
+            size < old_size or store.tree(old_size).root() != old.checkpoint.root
+        ):
+            raise _changed(old_size)
+        at = self._clock.now()
+        with connection.transaction():
+            store.add_tiles(old_size=old_size, size=size)
+            tree = store.tree(size)
+            new = Checkpoint(self._origin, size, tree.root())
+            if old:
+                _require_consistent(old.checkpoint, new, tree)
+            signed = Signed(new, sign(new.text(), self._signers(at)), at)
+            if not store.add_checkpoint(signed):
+                raise psycopg.IntegrityError("another publisher was first")
+        return signed
+
+    def _have_cosigned(
+        self, store: ProofStore, signed: Signed, *, ask_all: bool
+    ) -> None:
+        """Ask the witnesses that have not cosigned yet. Raises `Forked`."""
+        size = signed.checkpoint.size
+        tree = store.tree(size)
+        for witness in self._policy.witnesses:
+            name = witness.verifier.name
+            last = store.last_cosigned(name)
+            if witness.url is None or (last == size and not ask_all):
+                continue
+            if self._rests(witness.name) and not ask_all:
+                continue
+            try:
+                given = submit(
+                    witness, signed.note, tree, old_size=last, post=self._post
+                )
+            except NotCosigned as error:
+                self._let_rest(witness.name, error)
+                continue
+            except Ahead as ahead:
+                newest = store.newest()
+                if newest is None or newest.checkpoint.size < ahead.seen:
+                    raise
+                continue  # Another publisher of this very log has taken over.
+            self._resting.pop(witness.name, None)
+            store.add_cosignature(
+                size=size, witness=name, line=given.line, cosigned_at=given.at
+            )
+
+    def _rests(self, witness: str) -> bool:
+        until, _ = self._resting.get(witness, (None, 0.0))
+        return until is not None and self._clock.now() < until
+
+    def _let_rest(self, witness: str, error: NotCosigned) -> None:
+        """Leave a witness alone for a while, twice as long each time."""
+        _, before_s = self._resting.get(witness, (None, PUBLISH_EVERY_S / 2))
+        pause_s = min(before_s * 2, WITNESS_REST_MAX_S)
+        self._resting[witness] = self._clock.now() + timedelta(seconds=pause_s), pause_s
+        _log.warning("not cosigned: %s", error)
+
+    def _locked(self) -> Connection[DictRow] | None:
+        """Return the connection that holds the lock; None while another one does."""
+        if self._connection is None:
+            self._connection = connect(self._datastore)
+            self._is_locked = False
+        if not self._is_locked:
+            row = self._connection.execute(_LOCK).fetchone()
+            self._is_locked = row is not None and row["held"]
+        return self._connection if self._is_locked else None
+
+
+def _require_unchanged(store: ProofStore, old: Checkpoint, size: int) -> None:
+    if size < old.size or store.tree(old.size).root() != old.root:
+        raise _changed(old.size)
+
+
+def _require_consistent(old: Checkpoint, new: Checkpoint, tree: TiledTree) -> None:
+    if old.size == 0:
+        return
+    try:
+        check_consistency(
+            old_size=old.size,
+            size=new.size,
+            old_root=old.root,
+            root=new.root,
+            proof=tree.consistency_proof(old.size),
+        )
+    except BadProof:
+        raise _changed(old.size) from None
+
+
+def _changed(size: int) -> Forked:
+    return Forked(
+        f"The first {size} events of the stored log are not those that were signed:"
+        " somebody has changed the database."
+    )
