@@ -182,9 +182,10 @@ class Publisher:
         for witness in self._policy.witnesses:
             name = witness.verifier.name
             last = store.last_cosigned(name)
-            if witness.url is None or (last == size and not ask_all):
-                continue
-            if self._rests(witness.name) and not ask_all:
+            if last > size:
+                return  # Another publisher of this very log has taken over.
+            rests = last == size or self._rests(witness.name)
+            if witness.url is None or (rests and not ask_all):
                 continue
             try:
                 given = submit(
@@ -197,7 +198,7 @@ class Publisher:
                 newest = store.newest()
                 if newest is None or newest.checkpoint.size < ahead.seen:
                     raise
-                continue  # Another publisher of this very log has taken over.
+                return  # As above.
             self._resting.pop(witness.name, None)
             store.add_cosignature(
                 size=size, witness=name, line=given.line, cosigned_at=given.at
