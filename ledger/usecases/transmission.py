@@ -51,7 +51,10 @@ def transmit(
         raise NotTheOwner(because=ticket.names(ticket.title_version))
     ticket.require_owned()
     if is_over(ticket.not_after, at):
-        raise NoLongerValid(not_after=ticket.not_after.isoformat())
+        raise NoLongerValid(
+            not_after=ticket.not_after.isoformat(),
+            because=ticket.names(ticket.validity_version),
+        )
     terminal = ledger.device(terminal_id)
     terminal.require("terminal")
     sealed = sealed_for(

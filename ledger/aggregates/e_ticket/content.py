@@ -90,6 +90,8 @@ class Content(Core):
         def apply(self, aggregate: Content) -> None:
             for field, (_, new) in self.diff.items():
                 aggregate._set(field, new)
+            if {"not_before", "not_after"} & set(self.diff):
+                aggregate.validity_version = self.originator_version
             aggregate.requests = {
                 key: request
                 for key, request in aggregate.requests.items()

@@ -53,6 +53,7 @@ class Core(Recorded):
         category: str | None
         not_before: datetime
         not_after: datetime
+        validity_version: int
         price_minor: int
         fees_minor: int
         currency: str
@@ -229,8 +230,9 @@ class Core(Recorded):
         """Raise `TooLate` from so many seconds before the ticket becomes valid."""
         until = self._cut_off(seconds)
         if until is not None and is_over(until, at):
+            decided = dict.fromkeys((1, self.validity_version))
             raise no.TooLate(
-                moved=moved, until=until.isoformat(), because=self.names(1)
+                moved=moved, until=until.isoformat(), because=self.names(*decided)
             )
 
     def _cut_off(self, seconds: int | None) -> datetime | None:
@@ -249,7 +251,10 @@ class Core(Recorded):
 
     def _require_in_validity(self, at: datetime) -> None:
         if is_over(self.not_after, at):
-            raise no.NoLongerValid(not_after=self.not_after.isoformat())
+            raise no.NoLongerValid(
+                not_after=self.not_after.isoformat(),
+                because=self.names(self.validity_version),
+            )
 
     def _require_surrendered(self) -> None:
         """By policy the old owner's card is cleared before the title moves."""
@@ -291,7 +296,10 @@ class Core(Recorded):
                 because=self.names(self.epoch_version),
             )
         if at < self.not_before:
-            raise no.NotYetValid(not_before=self.not_before.isoformat())
+            raise no.NotYetValid(
+                not_before=self.not_before.isoformat(),
+                because=self.names(self.validity_version),
+            )
         self._require_in_validity(at)
 
     def _require_lease(self, device_id: UUID, write_id: UUID | None = None) -> None:

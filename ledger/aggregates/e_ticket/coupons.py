@@ -52,12 +52,15 @@ class Coupons(Core):
         purchase is paid.
         """
         if self.kind != "coupon":
-            raise no.NoCoupon
+            raise no.NoCoupon(because=self.names(1))
         if amount < 1:
             raise no.BadAmount
         self._require_usable(expected_epoch, medium_uid, slot, HoldEffect.NO_REDEEM, at)
         if amount > self.uses.left:
-            raise no.UsesExceeded(left=self.uses.left, amount=amount)
+            last = [done.version for done in self.redemptions.values()][-1:]
+            raise no.UsesExceeded(
+                left=self.uses.left, amount=amount, because=self.names(1, *last)
+            )
         self.trigger_event(
             self.RedemptionStarted,
             timestamp=at,

@@ -43,7 +43,7 @@ class Dispensing(Core):
     ) -> None:
         """Lease the ticket to a dispenser that has it before it on a card."""
         if self.kind != "admission":
-            raise no.NoAdmission
+            raise no.NoAdmission(because=self.names(1))
         self._require_usable(
             expected_epoch, medium_uid, slot, HoldEffect.NO_DISPENSE, at
         )

@@ -233,7 +233,10 @@ class Endings(Core):
         """
         self.require_owned()
         if not is_over(self.not_after, at):
-            raise no.NotOver(not_after=self.not_after.isoformat())
+            raise no.NotOver(
+                not_after=self.not_after.isoformat(),
+                because=self.names(self.validity_version),
+            )
         for effect in HoldEffect:
             self.require_no_hold(effect)
         self.settle_lock(at)
@@ -267,7 +270,8 @@ class Endings(Core):
                 version=reverses_version, because=self.names(reverses_version)
             )
         if to == self.owner_id:
-            raise no.NotTransferable(moved="reassigned to its owner")
+            because = self.names(self.title_version)
+            raise no.NotTransferable(moved="reassigned to its owner", because=because)
         self.trigger_event(
             self.Reassigned,
             timestamp=at,

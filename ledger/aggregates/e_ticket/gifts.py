@@ -46,7 +46,9 @@ class Gifts(Core):
         self.require_no_hold(HoldEffect.NO_TITLE)
         self._require_deadline(until, at)
         if not self.terms.giftable or to == by:
-            raise no.NotTransferable(moved="given to this person")
+            decided = self.title_version if self.terms.giftable else 1
+            because = self.names(decided)
+            raise no.NotTransferable(moved="given to this person", because=because)
         self._require_cut_off(self.terms.gift_until_s, "given", at)
         if to is None and claim_hash is None:
             raise no.NotTransferable(moved="given to nobody")
@@ -125,7 +127,8 @@ class Gifts(Core):
         self.require_offer(offer_id, by, at, claim)
         self._require_in_validity(at)
         if by == self.owner_id:
-            raise no.NotTransferable(moved="given to its owner")
+            because = self.names(self.title_version)
+            raise no.NotTransferable(moved="given to its owner", because=because)
         self.settle_lock(at)
         self.require_no_hold(HoldEffect.NO_TITLE)
         if self.lock.kind != LockKind.GIFT:

@@ -55,7 +55,9 @@ class Resale(Core):
         self.require_no_hold(HoldEffect.NO_TITLE)
         self._require_deadline(until, at)
         if not self.terms.resellable or to == by:
-            raise no.NotTransferable(moved="resold to this person")
+            decided = self.title_version if self.terms.resellable else 1
+            because = self.names(decided)
+            raise no.NotTransferable(moved="resold to this person", because=because)
         self._require_cut_off(self.terms.resale_until_s, "resold", at)
         self._require_price(price_minor)
         self.trigger_event(
@@ -174,7 +176,8 @@ class Resale(Core):
         if listing.to_party_id not in (None, by):
             raise no.NotYours(because=self.names(self.lock.version))
         if by == self.owner_id:
-            raise no.NotTransferable(moved="resold to its owner")
+            because = self.names(self.title_version)
+            raise no.NotTransferable(moved="resold to its owner", because=because)
         if listing.epoch != self.epoch:
             raise no.EpochStale(
                 epoch=self.epoch,

@@ -81,6 +81,7 @@ class ETicket(Issuing, Holds, Resale, Content, Endings, OnMedia, Dispensing, Cou
         self.category = category
         self.not_before = not_before
         self.not_after = not_after
+        self.validity_version = 1
         self.price_minor = price_minor
         self.fees_minor = fees_minor
         self.currency = currency
