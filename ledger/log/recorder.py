@@ -15,7 +15,7 @@ import select
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from time import sleep
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 from uuid import UUID
 
 import psycopg
@@ -35,6 +35,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.rows import DictRow, dict_row
 from psycopg.sql import SQL, Identifier
 
+from ledger.log.arrays import Bigints, Byteas, Column, Texts, Uuids
 from ledger.log.subscription import PositionSubscription
 
 CONNECT_TIMEOUT_S = 10
@@ -148,18 +149,8 @@ class LedgerRecorder(postgres.PostgresApplicationRecorder):
 
         Raises `IntegrityError` as `insert_events`, `LogStopped`, and `CommandRepeated`.
         """
-        columns: tuple[Sequence[Any], ...] = (
-            [each.originator_id for each in stored_events],
-            [each.originator_version for each in stored_events],
-            [each.topic for each in stored_events],
-            [each.state for each in stored_events],
-        )
+        query, given = _statement(stored_events)
         asked = (command.actor, command.key, command.request) if command else [None] * 3
-        query: str = _APPEND
-        given: tuple[Any, ...] = columns
-        if len(stored_events) == 1:
-            query = _APPEND_ONE
-            given = tuple(each[0] for each in columns)
         in_doubt = False
 
         def attempt() -> None:
@@ -172,7 +163,7 @@ class LedgerRecorder(postgres.PostgresApplicationRecorder):
             except PersistenceError as error:
                 # What was cut off may have been committed: then it is our own events
                 # that are in the way.
-                if not (in_doubt and self._are_stored(columns)):
+                if not (in_doubt and self._are_stored(stored_events)):
                     raise self._meant(error, command) from error
 
         self._patiently(attempt)
@@ -288,9 +279,9 @@ class LedgerRecorder(postgres.PostgresApplicationRecorder):
                 self.datastore.pool.check()
         return attempt()
 
-    def _are_stored(self, columns: Sequence[Sequence[object]]) -> bool:
-        (row,) = self._rows(_STORED, columns)
-        return bool(row["count"] == len(columns[0]))
+    def _are_stored(self, events: Sequence[StoredEvent]) -> bool:
+        (row,) = self._rows(_STORED, _columns(events))
+        return bool(row["count"] == len(events))
 
     def _meant(self, error: PersistenceError, command: Command | None) -> Exception:
         """Return what the database's refusal of an append means to the caller."""
@@ -331,6 +322,24 @@ class LedgerFactory(postgres.PostgresFactory):
             max_lifetime=pool.max_lifetime,
             check=look_at,
         )
+
+
+def _statement(events: Sequence[StoredEvent]) -> tuple[str, Sequence[Any]]:
+    """Return what appends events, and its first values."""
+    if len(events) > 1:
+        return _APPEND, _columns(events)
+    (event,) = events
+    values = event.originator_id, event.originator_version, event.topic, event.state
+    return _APPEND_ONE, values
+
+
+def _columns(events: Sequence[StoredEvent]) -> Sequence[Column]:
+    return (
+        Uuids([cast("UUID", each.originator_id) for each in events]),
+        Bigints([each.originator_version for each in events]),
+        Texts([each.topic for each in events]),
+        Byteas([each.state for each in events]),
+    )
 
 
 def look_at(connection: Connection[Any]) -> None:

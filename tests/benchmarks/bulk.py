@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
 import psycopg
+from eventsourcing.persistence import StoredEvent
 from psycopg import sql
 
 from ledger.aggregates.e_ticket import Terms
@@ -18,9 +21,11 @@ from ledger.bootstrap import Installation, open_installation
 from ledger.log.recorder import connect
 from ledger.settings import Settings
 from ledger.usecases import bulk, catalogue
+from tests.benchmarks.appends import STATE_BYTES, TOPIC
 from tests.benchmarks.frame import ROUNDS, Place, Result, database
 
 TICKETS = 5_000
+APPENDED = 20_000
 SCHEMA = "bench_bulk"
 CAUSE = Cause(actor="benchmark")
 _HOUR = timedelta(hours=1)
@@ -56,6 +61,7 @@ class Stadium:
         self.connection: psycopg.Connection[Any] = place.enter(connect(datastore))
         self.connection.execute(_TABLE)
         self.events = 0
+        self.stored: list[tuple[Any, ...]] = []
 
     def _party(self, party_id: UUID) -> Party:
         said: dict[str, Any] = {"name_sealed": "sealed", "contact_sealed": None}
@@ -109,7 +115,10 @@ class Stadium:
         """COPY the rows of the last import to a table of the same shape."""
         position = self.its.ledger.position() - self.events
         found = self.connection.execute(_ROWS, (position,)).fetchall()
-        rows = [tuple(row.values()) for row in found]
+        return TICKETS / self._copy([tuple(row.values()) for row in found])
+
+    def _copy(self, rows: Sequence[tuple[Any, ...]]) -> float:
+        """COPY rows to an empty table; return how many seconds that took."""
         self.connection.execute("TRUNCATE bulk_copied")
         began = time.perf_counter()
         with (
@@ -120,7 +129,41 @@ class Stadium:
             copy.set_types(["uuid", "int8", "text", "bytea"])
             for row in rows:
                 copy.write_row(row)
-        return TICKETS / (time.perf_counter() - began)
+        return time.perf_counter() - began
+
+    def appended(self) -> float:
+        """Append events that are made already, in one go; return how many a second."""
+        recorder = self.its.ledger.recorder
+        events = [
+            StoredEvent(uuid4(), 1, TOPIC, os.urandom(STATE_BYTES))
+            for _ in range(APPENDED)
+        ]
+        self.stored = [
+            (each.originator_id, each.originator_version, each.topic, each.state)
+            for each in events
+        ]
+        began = time.perf_counter()
+        recorder.insert_events(events)
+        return APPENDED / (time.perf_counter() - began)
+
+    def stored_by_copy(self) -> float:
+        """COPY the rows that were appended last."""
+        return APPENDED / self._copy(self.stored)
+
+
+def append(place: Place) -> Result:
+    """Append events in one go, positions and leaf hashes included."""
+    stadium = place.once(Stadium)
+    rates = place.alternate(
+        {"bulk append": stadium.appended, "bulk copy": stadium.stored_by_copy}
+    )
+    return Result(
+        value=rates["bulk append"],
+        unit="events/s",
+        baseline=rates["bulk copy"],
+        n=APPENDED * ROUNDS,
+        note=f"{APPENDED:,} events of {STATE_BYTES} bytes in one append, placed",
+    )
 
 
 def issue(place: Place) -> Result:

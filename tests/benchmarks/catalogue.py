@@ -23,6 +23,7 @@ BENCHMARKS = (
     Benchmark("dispense_vs_bare", doors.dispense),
     Benchmark("replay_events_per_minute_per_core", replays.replay),
     Benchmark("load_1000_vs_10_events", replays.load),
+    Benchmark("bulk_append_vs_copy", bulk.append),
     Benchmark("bulk_issue_vs_copy", bulk.issue),
     Benchmark("tap_exchanges", taps.exchanges),
     Benchmark("tap_bytes", taps.total_bytes),
