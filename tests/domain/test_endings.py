@@ -60,6 +60,27 @@ def test_an_exchange_that_is_not_confirmed_in_time_is_gone_without_a_scheduler()
     assert ticket.lock.kind == LockKind.GIFT
 
 
+def test_a_used_coupon_is_not_exchanged_and_the_use_is_named_not_what_just_ran_out():
+    ticket = a_ticket(kind="coupon", uses_limit=3, terms=Terms(exchangeable=True))
+    ticket.observe_redemption(
+        session_id=UUID(int=7),
+        receipt="R-1",
+        amount=1,
+        device_id=UUID(int=8),
+        device_time=NOON,
+        device_seq=1,
+        known_position=1,
+        at=NOON,
+    )
+    used, later = ticket.version, NOON + timedelta(days=1)
+    offer(ticket)
+    with pytest.raises(no.NotExchangeable) as refused:
+        ticket.start_exchange(
+            exchange_id=UUID(int=9), by=ALICE, until=later + timedelta(1), at=later
+        )
+    assert refused.value.because == (f"{ticket.id}/{used}",)
+
+
 def test_a_refund_by_policy_is_the_owners_until_the_cut_off():
     terms = {"terms": KIND, "not_before": NOON + 3 * HOUR}
     with pytest.raises(no.NotTheOwner):

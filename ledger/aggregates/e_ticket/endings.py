@@ -42,8 +42,9 @@ class Endings(Core):
         self._require_deadline(until, at)
         if not self.terms.exchangeable:
             raise no.NotExchangeable(because=self.names(1))
-        if self.uses.redeemed != self.uses.reversed:
-            raise no.NotExchangeable(because=self.names(self.version))
+        used = [d.version for d in self.redemptions.values() if d.amount > d.reversed]
+        if used:
+            raise no.NotExchangeable(because=self.names(*used))
         self.trigger_event(
             self.ExchangeStarted, timestamp=at, exchange_id=exchange_id, until=until
         )
