@@ -32,6 +32,7 @@ class MemoryLedger(Ledger):
         self.names: set[str] = set()
         self.latest: dict[UUID, Any] = {}
         self.stored: list[StoredEvent] = []
+        self.ends: list[int] = []  # Of each commit, so many events then.
 
     def find(self, kind: type[_A], stream_id: UUID) -> _A | None:
         packed = self._now.get(stream_id)
@@ -56,6 +57,8 @@ class MemoryLedger(Ledger):
             self._now[each.id] = pickle.dumps(each)
             self.latest[each.id] = each
             self._versions[each.id] = each.version
+        if changed:
+            self.ends.append(len(self.stored))
         return len(self.stored)
 
     def position(self) -> int:
@@ -75,11 +78,3 @@ class MemoryLedger(Ledger):
     def all_of(self, kind):
         """Return every aggregate of a kind as it was last recorded: only to look at."""
         return [each for each in self.latest.values() if isinstance(each, kind)]
-
-    def replayed(self) -> list[Any]:
-        """Return every aggregate as the log alone tells it."""
-        told: dict[UUID, Any] = {}
-        for stored in self.stored:
-            event = self.event(stored)
-            told[event.originator_id] = event.mutate(told.get(event.originator_id))
-        return list(told.values())

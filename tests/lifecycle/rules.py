@@ -159,11 +159,18 @@ def holds(ledger, tickets):
 
 
 def cards(ledger, by_uid):
-    """M2: the ledger believes of a card what the card has committed, or less."""
+    """M2: the ledger believes of a card what the card has committed, or less.
+
+    M3: what was on a card that has ended is its owner's to record anew.
+    """
     for card in by_uid.values():
         medium = ledger.medium(card.uid)
-        waits = 0 if medium.pending is None else 1
+        waits = 0 if medium.pending is None and not medium.is_out_of_use else 1
         assert medium.seq <= card.seq <= medium.seq + waits
+    over = {each.uid for each in ledger.all_of(Medium) if each.is_out_of_use}
+    for ticket in ledger.all_of(ETicket):
+        free = ticket.life != Life.OWNED or ticket.form.medium_uid not in over
+        assert free or ticket.print_serial is not None
 
 
 def uses(tickets):

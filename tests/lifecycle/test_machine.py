@@ -3,15 +3,22 @@
 People reserve, buy with every mix of tenders, give, resell, exchange, refund, load
 cards, have tickets printed, redeem coupons, complain and are judged, while time passes
 and cards decline or lose answers. The ledger is the real one, its log in memory. After
-every step the rules of `tests/lifecycle/rules.py` are asked of the whole ledger, and
-who owns what is held against a model that knows only which commands were accepted. In
-the end the log alone must tell the same state.
+every step the rules of `tests/lifecycle/rules.py` are asked of the whole ledger, those
+of `tests/lifecycle/chronicle.py` of each new event, and who owns what is held against a
+model that knows only which commands were accepted; and the log alone, read event by
+event, must tell the same state.
+
+Not asked here, for nobody in this town does it: C5 (machines without the line), C6,
+D3, M4 and M5, gifts of several lines. `docs/coverage.md` says what asks for these.
 
 Bugs planted to see this fail, one at a time, each caught: a gift accepted under a hold;
 a resale whose titles move without the escrow posting; a refund that keeps the place; a
 capture that leaves the hold on the purse; a case that ends without releasing its holds;
 a case that releases another's; a gift that forgets the allowance; a title that moves
-without the epoch; a card write believed without its proof; a refund paid twice.
+without the epoch; a card write believed without its proof; a refund paid twice; a
+second operator not asked for; a party who judges; a price above the cap; a group sold
+in part; a sale paid out before it is due; a receipt that redeems twice; a purchaser in
+good faith who loses his title; a ticket left on a card that was blocked.
 """
 
 import pytest
@@ -21,6 +28,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from ledger.errors import Refusal
 from tests.lifecycle import rules
+from tests.lifecycle.chronicle import Chronicle
 from tests.lifecycle.world import MOVES, PEOPLE, World
 
 # More than 20,000 steps; `make campaign` makes a million.
@@ -37,9 +45,11 @@ class Town(RuleBasedStateMachine):
         payout=st.sampled_from(["at_sale", "after_start"]),
         sender_use=st.sampled_from(["wins", "blocked"]),
         on_medium=st.sampled_from(["exposure", "surrender"]),
+        together=st.booleans(),
     )
-    def begin(self, payout, sender_use, on_medium):
-        self.world = World(payout=payout, sender_use=sender_use, on_medium=on_medium)
+    def begin(self, **terms):
+        self.world = World(**terms)
+        self.chronicle = Chronicle(self.world.ledger)
 
     @rule(
         move=st.sampled_from([LIKELY] * (2 * len(MOVES)) + MOVES),
@@ -67,12 +77,12 @@ class Town(RuleBasedStateMachine):
     def the_rules_hold(self):
         if hasattr(self, "world"):
             rules.check(self.world)
+            self.chronicle.follow()
 
     def teardown(self):
         if hasattr(self, "world"):
             rules.orders_are_honest(self.world.ledger)
-            told = {each.id: each for each in self.world.ledger.replayed()}
-            assert told == self.world.ledger.latest
+            assert self.chronicle.told == self.world.ledger.latest
 
 
 Town.TestCase.settings = settings(

@@ -14,6 +14,7 @@ from uuid import UUID
 from ledger.adapters.sandbox_payments import SandboxPayments
 from ledger.aggregates.case import Case, Decision, DecisionKind
 from ledger.aggregates.e_ticket import ETicket, FormKind, Life, LockKind, Terms
+from ledger.aggregates.medium import MediumStatus
 from ledger.aggregates.order import Order
 from ledger.aggregates.sale import Sale
 from ledger.application import Cause
@@ -112,16 +113,8 @@ class World:
                 public_key="09" + "00" * 31,
                 label=kind,
             )
-        for number, party_id in enumerate(PEOPLE, 1):
-            card = self.cards.make(number, party_id)
-            self._do(
-                media.register,
-                device_id=MAKER,
-                uid=card.uid,
-                holder_id=party_id,
-                profile="desfire-1",
-                key_version=1,
-            )
+        for party_id in PEOPLE:
+            self._register(party_id)
         given = {
             "resale_cap_percent": 110,
             "royalty_percent": 5,
@@ -131,10 +124,13 @@ class World:
             "exchangeable": True,
             "modifiable": ("title",),
         }
-        self._open(SHOW, "admission", ["A1", "A2", "A3", "A4", "A5"], given | terms, 1)
-        self._open(CUPS, "coupon", ["Cup 1", "Cup 2", "Cup 3"], given | terms, 3)
+        given |= terms
+        # Who is paid from the start on has to wait for it.
+        start = NOON - HOUR if given["payout"] == "at_sale" else NOON + 2 * HOUR
+        self._open(SHOW, "admission", ["A1", "A2", "A3", "A4", "A5"], given, 1, start)
+        self._open(CUPS, "coupon", ["Cup 1", "Cup 2", "Cup 3"], given, 3, NOON - HOUR)
 
-    def _open(self, offering_id, kind, places, terms, uses_limit):
+    def _open(self, offering_id, kind, places, terms, uses_limit, start):
         self._do(
             catalogue.open_offering,
             offering_id=offering_id,
@@ -145,7 +141,7 @@ class World:
             places=places,
             sale_from=NOON - HOUR,
             sale_until=NOON + 100 * HOUR,
-            valid_from=NOON - HOUR,
+            valid_from=start,
             valid_until=NOON + 101 * HOUR,
             purchase_limit=3,
             uses_limit=uses_limit,
@@ -172,6 +168,12 @@ class World:
     def _locked(self, kind):
         return [each for each in self.tickets() if each.lock.kind == kind]
 
+    def _group_of(self, ticket):
+        """Return a ticket, and the living ones that stay together with it."""
+        if ticket is None or ticket.group_id is None:
+            return [ticket] if ticket is not None else []
+        return [t for t in self.tickets() if t.group_id == ticket.group_id]
+
     def title_state(self):
         """Return each ticket's owner and epoch, and whether its title may move."""
         return {
@@ -185,7 +187,7 @@ class World:
 
     def likely(self, by):  # noqa: C901, one line a move
         """Return the moves that lead somewhere from here, the more promising twice."""
-        moves = ["reserve", "passes", "complain"]
+        moves = ["reserve", "passes"]
         kinds = {ticket.lock.kind for ticket in self.tickets()}
         if self._offered():
             moves += ["accept", "accept", "end_offer"]
@@ -200,14 +202,16 @@ class World:
         if any(isinstance(job, tuple) for job in self.jobs.values()):
             moves += ["print", "print", "print"]
         if self._live_cases():
-            moves += ["judge"] * 4
+            moves += ["judge"] * 4 + ["show"]
+        else:
+            moves += ["complain"]
         if any(ticket.lock.kind == LockKind.NONE for ticket in self.tickets()):
             moves += ["offer", "list", "load", "exchange"]
         for kind, use in (("admission", "dispense"), ("coupon", "redeem")):
             if self._usable(by, kind, 0)[1] is not None:
                 moves += [use] * 3
         if any(sale.state == "TITLE_MOVED" for sale in self.ledger.all_of(Sale)):
-            moves += ["pay_out"]
+            moves += ["pay_out"] * 3 + ["complain"]
         return moves
 
     # Time.
@@ -222,7 +226,7 @@ class World:
             reservations.reserve,
             self.desk,
             order_id=self.fresh(),
-            offering_id=[SHOW, SHOW, CUPS][n % 3],
+            offering_id=[SHOW, CUPS][n % 2],
             buyer_id=by,
             count=1 + more % 2,
             partial_ok=n % 5 == 0,
@@ -340,10 +344,10 @@ class World:
 
     def list(self, n, by, more):
         ticket = self._pick(self.tickets(), n)
-        if ticket is not None:
+        for each in self._group_of(ticket):
             self._do(
                 resale.list_ticket,
-                ticket_id=ticket.id,
+                ticket_id=each.id,
                 listing_id=self.fresh(),
                 by=ticket.owner_id if more % 6 else by,
                 price_minor=[3_333, 4_001, 4_400, 4_500][more % 4],
@@ -365,9 +369,11 @@ class World:
         ticket = self._pick(self._locked(LockKind.LISTING), n)
         if ticket is None:
             return
-        sale_id, listing = self.fresh(), ticket.listing
-        price = listing.price_minor
-        wanted = [Wanted(ticket.id, listing.listing_id)]
+        sale_id = self.fresh()
+        group = [each for each in self._group_of(ticket) if each.listing is not None]
+        group = group if n % 4 else [ticket]
+        price = sum(each.listing.price_minor for each in group)
+        wanted = [Wanted(each.id, each.listing.listing_id) for each in group]
         offered = tenders_of(price, more, CARDS[n % len(CARDS)])
         if any(tender.kind == "card" for tender in offered):
             bought = self._do(
@@ -455,7 +461,7 @@ class World:
             self._do(
                 refunds.refund,
                 self.desk,
-                ticket_ids=[ticket.id],
+                ticket_ids=[each.id for each in self._group_of(ticket)],
                 by=ticket.owner_id if more % 4 else ISSUER,
                 entry_id=self.fresh(),
             )
@@ -486,7 +492,9 @@ class World:
             each.id
             for each in self.tickets()
             if each.owner_id == by and each.form.kind == FormKind.ELECTRONIC
+            if each.lock.kind == LockKind.NONE or more % 5 == 0
         ]
+        mine = mine[n % 3 % max(1, len(mine)) :]
         on_it = [t.id for t in self.tickets() if t.form.medium_uid == card.uid.hex()]
         prepared = self._do(
             media.prepare_write,
@@ -541,8 +549,34 @@ class World:
                 by=by,
             )
 
+    def lose(self, n, by, more):
+        """Report a card lost or found; or end it, and have another."""
+        card = self._card_of(by)
+        said = {"uid": card.uid, "by": by, "as_operator": False}
+        if more % 3:
+            lost = self.ledger.medium(card.uid).status == MediumStatus.SUSPENDED
+            self._do(media.restore if lost else media.report_lost, **said)
+            return
+        if more % 2:
+            self._do(media.block, **said, reason="stolen")
+        else:
+            self._do(media.hand_in, **said)
+        self._register(by)
+
+    def _register(self, holder_id):
+        card = self.cards.make(len(self.cards.by_uid) + 1, holder_id)
+        self._do(
+            media.register,
+            device_id=MAKER,
+            uid=card.uid,
+            holder_id=holder_id,
+            profile="desfire-1",
+            key_version=1,
+        )
+
     def _card_of(self, by):
-        return next(c for c in self.cards.by_uid.values() if c.holder_id == by)
+        """Return the card that somebody has now: the last one he was given."""
+        return [c for c in self.cards.by_uid.values() if c.holder_id == by][-1]
 
     # Using.
 
@@ -604,7 +638,7 @@ class World:
                 reading=card.reading(),
                 slot=slot,
                 expected_epoch=card.slots[slot].epoch,
-                receipt=f"R-{n}-{self.fresh().int}" if more % 5 else "R-1",
+                receipt=f"R-{n}-{self.fresh().int}" if more % 2 else "R-1",
                 purchase=Money(900, "EUR"),
                 device_id=TILL,
                 session_id=self.fresh(),
@@ -639,13 +673,31 @@ class World:
         ticket = self._pick(self.tickets(Life.OWNED, Life.DISPENSED, Life.SPENT), n)
         if ticket is not None:
             kinds = ["unauthorised_transfer", "not_received", "coupon_error"]
+            his = [t for t in self.tickets() if t.owner_id == ticket.owner_id]
+            several = [each.id for each in his if each.id != ticket.id][: more % 4]
             self._do(
                 disputes.complain,
                 case_id=self.fresh(),
                 case_type=kinds[more % 3],
-                ticket_ids=[ticket.id],
-                by=ticket.owner_id if more % 4 else by,
+                ticket_ids=[ticket.id, *several],
+                by=ticket.owner_id if more % 5 else by,
                 as_operator=False,
+            )
+
+    def show(self, n, by, more):
+        """Show something in a case, as its opener or as anybody."""
+        case = self._pick(self._live_cases(), n)
+        if case is not None:
+            self._do(
+                disputes.give_evidence,
+                self.personal,
+                case_id=case.id,
+                evidence_id=UUID(int=more % 3),
+                by=UUID(case.opened_by) if more % 4 else by,
+                as_operator=False,
+                description="as it was",
+                content=bytes([n % 2]),
+                media_type="image/jpeg",
             )
 
     def judge(self, n, by, more):
@@ -662,13 +714,14 @@ class World:
                 reason="settled",
             )
         elif case.state in ("OPENED", "EVIDENCE"):
-            self._do(disputes.start_review, case_id=case.id, by=JUDGE)
+            reviewer = JUDGE if more % 7 else by  # Who may be a party to it.
+            self._do(disputes.start_review, case_id=case.id, by=reviewer)
         elif case.state == "REVIEW":
             self._do(
                 disputes.decide,
                 self.personal,
                 case_id=case.id,
-                by=JUDGE,
+                by=UUID(case.reviewer) if more % 7 else CLERK,
                 decision=self._decision(case, more),
                 grounds="as the log tells",
             )
@@ -679,8 +732,8 @@ class World:
                 unwinding.execute,
                 self.desk,
                 case_id=case.id,
-                by=CLERK,
-                plan_hash=plan.hash,
+                by=CLERK if more % 4 else JUDGE,
+                plan_hash=plan.hash if more % 9 else "another",
             )
             self._follow(before)
         else:
@@ -694,7 +747,7 @@ class World:
         ticket = self.ledger.latest[case.ticket_ids[0]]
         if more % 5 == 1:
             return Decision(DecisionKind.REVOKE)
-        if more % 5 == 2:
+        if more % 5 == 2 or (ticket.title_version > 1 and more % 2):
             return Decision(DecisionKind.REVERSE_TO, events=(f"{ticket.id}/1",))
         if more % 5 == 3:
             return Decision(DecisionKind.REFUND)
