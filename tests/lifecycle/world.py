@@ -732,7 +732,7 @@ class World:
                 unwinding.execute,
                 self.desk,
                 case_id=case.id,
-                by=CLERK if more % 4 else JUDGE,
+                by=CLERK if more % 2 else JUDGE,
                 plan_hash=plan.hash if more % 9 else "another",
             )
             self._follow(before)
