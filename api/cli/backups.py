@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from api.cli.opened import database
+from ledger.adapters.log_keys import LogKeys
 from ledger.adapters.secrets import FileSecrets
 from ledger.clock import SystemClock
 from ledger.operation import backup as copying
@@ -32,6 +33,7 @@ def backup(folder: Path) -> None:
             schema=settings.schema,
             origin=settings.origin,
             secrets=secrets,
+            log_keys=LogKeys(settings.keys_home, secrets.log_key()),
             at=SystemClock().now(),
         )
     click.echo(f"{made.size} events of {made.origin} are in {folder}.")

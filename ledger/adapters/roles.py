@@ -96,6 +96,9 @@ MAY: Mapping[str, _Rights] = {
     # Views and their bookmarks.
     "projection_tracking": _VIEW,
     "projection_stops": _VIEW,
+    "projection_rebuilds": _rights(app="SELECT", views="SELECT UPDATE"),
+    # Which tables the owner's functions make anew: nobody else may add one.
+    "projection_tables": _rights(app="SELECT", views="SELECT"),
     "ownership": _VIEW,
     "freshness_media": _VIEW,
     "freshness_slots": _VIEW,
@@ -115,6 +118,10 @@ MAY_CALL: Mapping[str, _Rights] = {
     "ledger_append_one": _rights(app=_CALL),
     "ledger_place": _rights(app=_CALL),
     "ledger_sequence": _rights(app=_CALL, views=_CALL, publisher=_CALL),
+    "projection_rebuild_begin": _rights(views=_CALL),
+    "projection_rebuild_drop": _rights(views=_CALL),
+    "projection_rebuild_analyze": _rights(views=_CALL),
+    "projection_rebuild_swap": _rights(views=_CALL),
 }
 """Functions by name; any other is called by the owner and by triggers alone."""
 

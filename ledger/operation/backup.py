@@ -25,9 +25,11 @@ import psycopg
 from psycopg import Connection, IsolationLevel
 from psycopg.sql import SQL, Identifier
 
+from ledger.adapters.log_keys import LogKeys
 from ledger.adapters.secrets import FileSecrets
 from ledger.errors import Conflict, Malformed
-from ledger.log.checkpoint import Checkpoint, Signer
+from ledger.log.checkpoint import Checkpoint
+from ledger.log.note import Signer, sign
 from ledger.operation.leaves import derive
 from ledger.operation.programs import run
 
@@ -124,6 +126,7 @@ def backup(
     schema: str,
     origin: str,
     secrets: FileSecrets,
+    log_keys: LogKeys,
     at: datetime,
 ) -> Manifest:
     """Copy the log of a schema into a new folder, while writers go on.
@@ -163,7 +166,7 @@ def backup(
             )
             (folder / name).chmod(0o600)
         tree = derive(connection, schema, size=size)
-    signer = Signer(origin, secrets.log_key())
+    signers = [Signer(origin, key.private) for key in log_keys.signing(at)]
     manifest = Manifest(
         origin=origin,
         schema=schema,
@@ -172,7 +175,7 @@ def backup(
         migration=migration,
         keys_fingerprint=secrets.fingerprint(),
         size=size,
-        checkpoint=signer.sign(Checkpoint(origin, size, tree.root()).text()),
+        checkpoint=sign(Checkpoint(origin, size, tree.root()).text(), signers),
         files={name: sha256_of(folder / name) for name in (LOG_DUMP, KEYS_DUMP)},
     )
     manifest.write(folder / MANIFEST)

@@ -16,11 +16,13 @@ import psycopg
 from psycopg import Connection
 from psycopg.sql import SQL, Identifier
 
+from ledger.adapters.log_keys import LogKeys
 from ledger.adapters.migrator import migrate
 from ledger.adapters.roles import ensure
 from ledger.adapters.secrets import FileSecrets
 from ledger.errors import Conflict
-from ledger.log.checkpoint import BadNote, Checkpoint, Verifier, open_note
+from ledger.log.checkpoint import Checkpoint
+from ledger.log.note import BadNote, Verifier, open_note
 from ledger.operation.backup import (
     CONNECT_TIMEOUT_S,
     KEYS_DUMP,
@@ -136,9 +138,10 @@ def _checked(
         raise AnotherLog(theirs=manifest.schema, **said)
     if secrets is None or secrets.fingerprint() != manifest.keys_fingerprint:
         raise KeysMissing(folder=keys_home)
-    verifier = Verifier(origin, secrets.log_key().public_key())
+    keys = LogKeys(keys_home, secrets.log_key()).all()
+    verifiers = [Verifier(origin, key.private.public_key()) for key in keys]
     try:
-        checkpoint = Checkpoint.parse(open_note(manifest.checkpoint, [verifier]))
+        checkpoint = Checkpoint.parse(open_note(manifest.checkpoint, verifiers))
     except BadNote as error:
         raise BadBackup(why=f"its checkpoint is not signed by the log ({error})") from (
             None

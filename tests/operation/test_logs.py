@@ -22,8 +22,8 @@ from psycopg import sql
 from ledger.adapters import roles
 from ledger.adapters.roles import DatabaseRole, speaking_as
 from ledger.bootstrap import Installation, open_installation
-from ledger.log.checkpoint import Signer, Verifier, open_note
 from ledger.log.export import Head
+from ledger.log.note import Signer, Verifier, open_note
 from ledger.log.recorder import connect
 from ledger.operation.logs import schema_for
 from ledger.projections.registry import NAMES

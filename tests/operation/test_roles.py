@@ -6,9 +6,7 @@ a function left open to everybody, a definer's search path with temporary tables
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, TypeAlias
 from uuid import uuid4
 
@@ -17,7 +15,6 @@ import pytest
 from psycopg import sql
 
 from ledger.adapters import roles
-from ledger.adapters.embedded_postgres import programs
 from ledger.adapters.migrator import migrate
 from ledger.adapters.roles import (
     DatabaseRole,
@@ -35,7 +32,7 @@ Session: TypeAlias = psycopg.Connection[tuple[Any, ...]]
 
 LOG = ("ledger_events", "ledger_log", "ledger_commands")
 HELD = (*LOG, "ledger_head", "ledger_inbox", "ledger_inbox_0", "ledger_stop")
-PROOF: tuple[str, ...] = ()
+PROOF = ("ledger_tiles", "ledger_checkpoints", "ledger_cosignatures")
 
 WRITES = (
     "INSERT INTO {} SELECT * FROM {}",
@@ -223,7 +220,7 @@ def test_views_are_written_by_their_keeper_alone(log):
 def test_the_owner_can_add_to_the_log_but_rewrite_nothing_of_it(log):
     with connected(log, None) as connection:
         for table in (*LOG, *PROOF):
-            for text in (f"DELETE FROM {table}", f"TRUNCATE {table}"):
+            for text in (f"DELETE FROM {table}", f"TRUNCATE {table} CASCADE"):
                 assert refusal(connection, text) == DENIED, text
         for table, change in UPDATES:
             if table in LOG:
@@ -343,20 +340,3 @@ def test_names_that_the_database_would_cut_are_no_schemas():
     longest = "s" * 48
     assert Settings.from_environ({"LEDGER_SCHEMA": longest}).schema == longest
     assert max(map(len, roles.names_of(longest))) <= 63
-
-
-def test_a_dump_is_made_without_the_rights_of_the_server_it_comes_from(log):
-    # The roles are not of the schema: a dump with them could not be read elsewhere.
-    dumped = subprocess.run(
-        [
-            Path(programs()) / "pg_dump",
-            "--schema-only",
-            "--no-privileges",
-            f"--schema={log.schema}",
-            log.server_url,
-        ],
-        capture_output=True,
-        check=True,
-        text=True,
-    ).stdout
-    assert "GRANT" not in dumped
