@@ -16,6 +16,7 @@ from api import problems
 from api.auth import Guard
 from api.openapi.document import Document
 from api.positions import Waiting
+from api.receipts import Receipts, heard
 from api.v1 import (
     accounts,
     authentications,
@@ -36,8 +37,9 @@ from api.v1 import (
     redemptions,
     taps,
     tickets,
+    tlog,
 )
-from ledger.bootstrap import Installation
+from ledger.bootstrap import Installation, verifiers_of
 from ledger.clock import new_id
 from ledger.log.checkpoint import Signer
 from ledger.projections.runner import Runner
@@ -60,7 +62,9 @@ def create_app(installation: Installation) -> Flask:
     _log_requests(app, log_to)
     problems.install(app, log_to)
     Guard(installation.tokens, installation.clock).install(app)
-    signer = Signer(installation.origin, installation.secrets.log_key())
+    _receipts(installation).install(app)
+    installation.ledger.hear(heard)
+    signer = installation.signers(installation.clock.now())[0]
     _serve_document(app, _routes(app, installation, signer))
     return app
 
@@ -117,12 +121,21 @@ def _routes(app: Flask, its: Installation, signer: Signer) -> Document:
             its.ledger, its.cards, its.secrets, its.clock, origin=origin
         ),
         redemptions.blueprint(its.ledger, its.cards, its.clock, origin=origin),
-        issuer_keys.blueprint(its.secrets, signer.verifier, origin=origin),
+        issuer_keys.blueprint(
+            its.secrets, lambda: verifiers_of(origin, its.log_keys), origin=origin
+        ),
         projections.blueprint(runner, its.clock),
-        log.blueprint(its.ledger, signer, origin=origin),
+        log.blueprint(
+            its.ledger, signer, its.proofs, its.policy, _receipts(its), origin=origin
+        ),
+        tlog.blueprint(its.proofs, its.policy),
     ):
         document.register_blueprint(blueprint)
     return document
+
+
+def _receipts(its: Installation) -> Receipts:
+    return Receipts(its.proofs, its.receipt_signer, its.clock, origin=its.origin)
 
 
 def _serve_document(app: Flask, document: Document) -> None:
@@ -150,7 +163,7 @@ def _log_requests(app: Flask, log_to: BoundLogger) -> None:
     @app.after_request
     def end(answer: Response) -> Response:
         answer.headers["Request-Id"] = g.request_id
-        answer.headers["Cache-Control"] = "no-store"
+        answer.headers.setdefault("Cache-Control", "no-store")
         answer.headers["X-Content-Type-Options"] = "nosniff"
         log_to.info(
             "request",

@@ -55,6 +55,13 @@ ACCESS: Mapping[str, Who] = MappingProxyType(
         "GET /v1/issuer-keys": PUBLIC,
         "GET /v1/log/checkpoint": PUBLIC,
         "GET /v1/log/export": AUDITOR,
+        "GET /v1/log/proofs/inclusion": PUBLIC,
+        "GET /v1/log/proofs/consistency": PUBLIC,
+        "GET /v1/log/receipts/<int:position>": ANY,
+        # Hashes tell nothing; the leaves' lines tell whose history goes on, and when.
+        "GET /log/checkpoint": PUBLIC,
+        "GET /log/tile/<level>/<path:tile>": PUBLIC,
+        "GET /log/tile/entries/<path:bundle>": AUDITOR,
         "GET /v1/projections": OPERATOR | AUDITOR,
         "POST /v1/parties": OPERATOR,
         "POST /v1/tokens": OPERATOR,

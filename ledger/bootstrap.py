@@ -30,7 +30,7 @@ from ledger.adapters.tokens import TokenStore
 from ledger.application import Ledger
 from ledger.clock import Clock, SystemClock
 from ledger.log.cipher import SubjectCipher
-from ledger.log.note import Signer
+from ledger.log.note import Signer, Verifier
 from ledger.log.policy import BadPolicy, Policy
 from ledger.log.proof_store import ProofStore
 from ledger.log.publisher import Publisher
@@ -104,16 +104,22 @@ class Installation:
         """Return who signs receipts now."""
         return receipt_signer(self.origin, self.log_keys)
 
-    def publisher(self) -> Publisher:
-        """Make the log's publisher; it needs the rights of `PUBLISHER`."""
-        return Publisher(
-            self.datastore,
-            self.signers,
-            self.clock,
-            origin=self.origin,
-            policy=self.policy,
-            post=Peers().post,
-        )
+    @contextmanager
+    def publisher(self) -> Iterator[Publisher]:
+        """Open the log's publisher, with the rights it needs and no others."""
+        with self.ledger_as(DatabaseRole.PUBLISHER) as ledger:
+            its = Publisher(
+                ledger.recorder.datastore,
+                self.signers,
+                self.clock,
+                origin=self.origin,
+                policy=self.policy,
+                post=Peers().post,
+            )
+            try:
+                yield its
+            finally:
+                its.close()
 
     @contextmanager
     def ledger_as(self, role: DatabaseRole | None) -> Iterator[Ledger]:
@@ -202,6 +208,19 @@ def _assembled(
 
 def receipt_signer(origin: str, keys: LogKeys) -> Signer:
     return Signer(f"{origin}/receipts", keys.all()[0].receipts())
+
+
+def verifiers_of(origin: str, keys: LogKeys) -> tuple[list[Verifier], list[Verifier]]:
+    """Return every key that a log signs with or has signed with, the newest first.
+
+    Those of its checkpoints, and those of its receipts.
+    """
+    name = receipt_signer(origin, keys).verifier.name
+    known = keys.all()
+    return (
+        [Verifier(origin, key.private.public_key()) for key in known],
+        [Verifier(name, key.receipts().public_key()) for key in known],
+    )
 
 
 def _policy(settings: Settings) -> Policy:

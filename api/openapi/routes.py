@@ -84,10 +84,18 @@ class Routes:
         self._waiting = waiting
 
     def get(
-        self, path: str, *, gives: type[Schema], view: str | None = None
+        self,
+        path: str,
+        *,
+        gives: type[Schema],
+        view: str | None = None,
+        asks: type[Schema] | None = None,
     ) -> Callable[[View], View]:
-        """A read; `view` names the projection it answers from, if it does."""
-        return self._add("GET", path, gives=gives, status=200, view=view)
+        """A read; `view` names the projection it answers from, if it does.
+
+        `asks` is what may stand in the query.
+        """
+        return self._add("GET", path, gives=gives, status=200, view=view, asks=asks)
 
     def text(self, path: str, kind: str) -> Callable[[View], View]:
         """A read that answers with text of a media type, not with JSON."""
@@ -124,6 +132,7 @@ class Routes:
         gives: type[Schema] | Mapping[str, str] | None = None,
         view: str | None = None,
         kind: str | None = None,
+        asks: type[Schema] | None = None,
     ) -> Callable[[View], View]:
         def declare(function: View) -> View:
             answer: Any = function
@@ -139,8 +148,10 @@ class Routes:
             )(answer)
             if takes is not None:
                 answer = self.blueprint.arguments(takes)(answer)
+            if asks is not None:
+                answer = self.blueprint.arguments(asks, location="query")(answer)
             who = ACCESS[f"{method} {self._prefix}{path}"]
-            answer = self.blueprint.doc(**_said(who, takes, view))(answer)
+            answer = self.blueprint.doc(**_said(who, takes or asks, view))(answer)
             self.blueprint.add_url_rule(
                 path, function.__name__, answer, methods=[method]
             )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from flask_smorest import Blueprint
@@ -9,7 +10,7 @@ from marshmallow import fields
 
 from api.openapi.fields import Hex, Strict, about
 from api.openapi.routes import Routes
-from ledger.log.checkpoint import Verifier
+from ledger.log.note import Verifier
 from ledger.ports import Secrets
 
 
@@ -21,11 +22,23 @@ class IssuerKeyOut(Strict):
 
 class IssuerKeysOut(Strict):
     log_key = fields.String(metadata=about("A signed-note verifier key: checkpoints."))
+    log_keys = fields.List(
+        fields.String(), metadata=about("All keys of checkpoints, the newest first.")
+    )
+    receipt_keys = fields.List(
+        fields.String(), metadata=about("All keys of receipts, the newest first.")
+    )
     origin = fields.String(metadata=about("The log's name, part of every signature."))
     keys = fields.List(fields.Nested(IssuerKeyOut))
 
 
-def blueprint(secrets: Secrets, verifier: Verifier, *, origin: str) -> Blueprint:
+def blueprint(
+    secrets: Secrets,
+    verifiers: Callable[[], tuple[Sequence[Verifier], Sequence[Verifier]]],
+    *,
+    origin: str,
+) -> Blueprint:
+    """`verifiers` returns the log's keys, of checkpoints and of receipts."""
     routes = Routes("issuer-keys", "/v1", "What tickets are checked by.")
 
     @routes.get("/issuer-keys", gives=IssuerKeysOut)
@@ -35,6 +48,13 @@ def blueprint(secrets: Secrets, verifier: Verifier, *, origin: str) -> Blueprint
             {"kid": kid, "public": key.public_bytes_raw(), "algorithm": "Ed25519"}
             for kid, key in secrets.issuer_public_keys().items()
         ]
-        return {"origin": origin, "keys": keys, "log_key": str(verifier)}
+        checkpoints, receipts = verifiers()
+        return {
+            "origin": origin,
+            "keys": keys,
+            "log_key": str(checkpoints[0]),
+            "log_keys": [str(each) for each in checkpoints],
+            "receipt_keys": [str(each) for each in receipts],
+        }
 
     return routes.blueprint

@@ -16,10 +16,13 @@ from uuid import UUID
 from psycopg import Connection
 from psycopg.rows import DictRow
 
+from ledger.errors import Missing
 from ledger.log.checkpoint import Checkpoint
 from ledger.log.leaf import leaf
+from ledger.log.merkle import leaf_hash
 from ledger.log.note import Note
 from ledger.log.policy import Policy
+from ledger.log.receipt import Promised
 from ledger.log.tiles import WIDTH, NoSuchTile, Tile, TiledTree, join, pack, unpack
 
 LOOK_BACK_MAX = 100
@@ -38,6 +41,15 @@ _ENTRIES = """
 SELECT l.originator_id, l.originator_version, e.topic, e.state FROM ledger_log l
 JOIN ledger_events e USING (originator_id, originator_version)
 WHERE l.position > %s AND l.position <= %s ORDER BY l.position
+"""
+_PROMISED = """
+SELECT l.position, l.leaf_hash, e.originator_id, e.originator_version, e.topic,
+    CASE WHEN l.position IS NULL THEN e.state END AS state
+FROM unnest(%s::uuid[], %s::bigint[]) WITH ORDINALITY
+    AS w (originator_id, originator_version, nr)
+JOIN ledger_events e USING (originator_id, originator_version)
+LEFT JOIN ledger_log l USING (originator_id, originator_version)
+ORDER BY w.nr
 """
 _NEWEST = """
 SELECT size, root, note, signed_at FROM ledger_checkpoints ORDER BY size DESC LIMIT 1
@@ -65,6 +77,12 @@ INSERT INTO ledger_cosignatures (size, witness, line, cosigned_at)
 VALUES (%s, %s, %s, %s) ON CONFLICT DO NOTHING
 """
 _STOP = "INSERT INTO ledger_stop (why) VALUES (%s) ON CONFLICT DO NOTHING"
+
+
+class NotPublished(Missing):
+    code = "not_published"
+    says = "The log has not published that yet, or has no such place; try again later."
+
 
 Connect: TypeAlias = Callable[[], AbstractContextManager[Connection[DictRow]]]
 
@@ -142,15 +160,20 @@ class ProofStore:
         rows = self._rows(_ENTRIES, first, first + tile.width)
         if len(rows) < tile.width:
             raise NoSuchTile(f"entries/{tile.path}")
+        return [_leaf(row) for row in rows]
+
+    def promised(self, events: Sequence[tuple[UUID, int]]) -> list[Promised]:
+        """Return what to promise about events that were appended, by id and version."""
+        ids, versions = [each for each, _ in events], [each for _, each in events]
         return [
-            leaf(
-                originator_id=UUID(str(row["originator_id"])),
-                version=row["originator_version"],
-                topic=row["topic"],
-                state=row["state"],
-            )
-            for row in rows
+            Promised(row["leaf_hash"] or leaf_hash(_leaf(row)), row["position"])
+            for row in self._rows(_PROMISED, ids, versions)
         ]
+
+    def promised_at(self, position: int) -> list[Promised]:
+        """Return what was promised about the event at a position; nothing if none."""
+        rows = self._rows(_LEAVES, position - 1, position)
+        return [Promised(row["hash"], position) for row in rows]
 
     def add_tiles(self, *, old_size: int, size: int) -> None:
         """Store the tiles that became full between two sizes."""
@@ -199,3 +222,12 @@ class ProofStore:
     def _execute(self, query: LiteralString, *values: Any) -> None:
         with self._connect() as connection:
             connection.execute(query, values)
+
+
+def _leaf(row: DictRow) -> bytes:
+    return leaf(
+        originator_id=row["originator_id"],
+        version=row["originator_version"],
+        topic=row["topic"],
+        state=row["state"],
+    )

@@ -107,6 +107,9 @@ DO: Mapping[str, str] = {
     "not_owner": (
         "Ask as the one to whom it belongs. Whether it is there for others is not told."
     ),
+    "not_published": (
+        "Wait a moment, as long as the log and its witnesses take, and ask again."
+    ),
     "not_refundable": (
         "Give or resell the ticket if its terms allow that, or ask the issuer."
     ),
@@ -124,6 +127,11 @@ DO: Mapping[str, str] = {
     "program_failed": "Do what the program said, then try again.",
     "program_missing": (
         "Install the client programs of the server's version and put them on the PATH."
+    ),
+    "rebuild_held_up": "End the transaction that keeps the view open; rebuild again.",
+    "rebuild_running": "Wait until the other rebuild has ended.",
+    "rebuild_stopped": (
+        "Read the event at that position, mend what cannot take it in, rebuild again."
     ),
     "revoked": (
         "The right has ended and does not come back by itself; the history says why."

@@ -1,0 +1,275 @@
+"""More of `ledgerctl log`: publish, prove, watch, and change the log's key.
+
+Checking commands exit with 0 if what they check is proven, 1 if it is refuted, and 2
+if it could not be checked.
+"""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+import time
+from datetime import timedelta
+from pathlib import Path
+from threading import Event
+from uuid import UUID
+
+import click
+
+from api.app import make_log
+from api.cli.opened import opened
+from api.cli.parent import end_with_parent
+from api.cli.reading import (
+    NOT_CHECKED,
+    CannotCheck,
+    checked,
+    checkpoint_in,
+    could_not,
+    policy_of,
+    remote_log,
+    text_of,
+    verifiers,
+)
+from ledger.adapters.roles import DatabaseRole
+from ledger.adapters.witness_files import replace_file
+from ledger.bootstrap import Installation, verifiers_of
+from ledger.errors import Unknown
+from ledger.log.export import ExportedEvent
+from ledger.log.merkle import BadProof
+from ledger.log.note import BadNote, Note, Verifier
+from ledger.log.policy import Policy
+from ledger.log.proof_store import NotPublished
+from ledger.log.remote import Fork, RemoteLog
+from ledger.log.selftest import run as try_vectors
+from ledger.log.stream_proof import check, write
+from ledger.log.verify import Wrong
+
+REFUTED = 1
+OVERLAP_DAYS = 30
+OVERLAP_DAYS_MAX = 3_650
+
+_file = click.Path(exists=True, dir_okay=False, path_type=Path)
+_keys = click.option(
+    "--key",
+    "vkeys",
+    multiple=True,
+    help="A verifier key of the log, repeatable; else this installation's.",
+)
+_policy = click.option(
+    "--policy",
+    "policy_file",
+    type=_file,
+    help="Witnesses, a quorum of whom must have cosigned (C2SP tlog-policy).",
+)
+
+
+@click.command()
+@click.option(
+    "--vectors", "file", type=_file, required=True, help="A file of published figures."
+)
+def selftest(file: Path) -> None:
+    """Hold tree, notes, checkpoints and tiles against published figures."""
+    try:
+        vectors = json.loads(text_of(file))
+        outcomes = list(try_vectors(vectors))
+    except (CannotCheck, ValueError, AttributeError):
+        click.echo(f"{file} is no file of figures.", err=True)
+        sys.exit(2)
+    failed = [outcome for outcome in outcomes if outcome.problem is not None]
+    for outcome in failed:
+        click.echo(f"{outcome.case}: {outcome.problem}")
+    click.echo(f"{len(outcomes) - len(failed)} passed, {len(failed)} failed")
+    sys.exit(REFUTED if failed else 0)
+
+
+@click.command()
+@click.option("--once", is_flag=True, help="Look once, ask every witness, and end.")
+@click.option("--with-parent", is_flag=True, hidden=True)
+def publish(*, once: bool, with_parent: bool) -> None:
+    """Sign how far the log has come, every second, and have it cosigned.
+
+    Any number may run; one of them works and the others stand by.
+    """
+    stop = Event()
+    for each in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(each, lambda *_: stop.set())
+    if with_parent:
+        end_with_parent()
+    with opened(DatabaseRole.PUBLISHER) as its, its.publisher() as publisher:
+        if once:
+            click.echo(publisher.round(ask_all=True))
+            return
+        log = make_log(its.settings.log_level)
+        log.info("publisher", state="publishing")
+        publisher.run(stop)
+        log.info("publisher", state="ended")
+
+
+@click.command()
+@click.argument("ticket_id", type=click.UUID)
+@click.option(
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="A file, instead of standard output.",
+)
+def prove(ticket_id: UUID, output: Path | None) -> None:
+    """Write all events of a ticket, each with its inclusion proof."""
+    with opened() as its:
+        published = its.proofs.published(its.policy)
+        events = _events_of(its, ticket_id)
+        if not events:
+            raise Unknown(what="ticket")
+        if published is None or events[-1].position > published.checkpoint.size:
+            raise NotPublished
+        tree = its.proofs.tree(published.checkpoint.size)
+        lines = write(events, tree, origin=its.origin, note=published.note)
+        if output is None:
+            for line in lines:
+                click.echo(line, nl=False)
+        else:
+            output.write_text("".join(lines), "utf-8")
+
+
+@click.command()
+@click.argument("file", type=_file)
+@_keys
+@_policy
+def check_proof(file: Path, vkeys: tuple[str, ...], policy_file: Path | None) -> None:
+    """Check a file of `log prove` with nothing but the log's verifier key."""
+    lines = checked(lambda: text_of(file)).splitlines(keepends=True)
+    keys = checked(lambda: verifiers(vkeys))
+    policy = checked(lambda: policy_of(policy_file))
+    try:
+        checkpoint, note, events = check(lines, keys)
+        checkpoint_in(note, keys)
+    except (BadNote, BadProof, Wrong, ValueError) as error:
+        click.echo(f"Refuted: {error}.")
+        sys.exit(REFUTED)
+    if not policy.is_met(policy.cosigned(Note.parse(note))):
+        click.echo("Refuted: no quorum of witnesses has cosigned.")
+        sys.exit(REFUTED)
+    click.echo(
+        f"Proven: {len(events)} events are among the first {checkpoint.size} of the"
+        f" log {checkpoint.origin}."
+    )
+
+
+@click.command()
+@click.argument("log_at", metavar="URL|FOLDER")
+@_keys
+@_policy
+@click.option(
+    "--state",
+    required=True,
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="The file where the last checkpoint that was seen is kept.",
+)
+@click.option("--every", "pause_s", type=click.FloatRange(min=0.1), help="Seconds.")
+def watch(
+    log_at: str,
+    vkeys: tuple[str, ...],
+    policy_file: Path | None,
+    state: Path,
+    pause_s: float | None,
+) -> None:
+    """Look whether a log still continues what it was when last seen.
+
+    Exits with 1 and both checkpoints if it does not: then the log has two histories,
+    and the two signatures prove it. With --every it looks until that happens.
+    """
+    keys = checked(lambda: verifiers(vkeys))
+    policy = checked(lambda: policy_of(policy_file))
+    log = remote_log(log_at)
+    while True:
+        try:
+            click.echo(_look(log, keys, policy, state))
+        except _Alarm as alarm:
+            click.echo(f"ALARM: {alarm}", err=True)
+            click.echo(f"\n{alarm.before}\n{alarm.now}", err=True)
+            sys.exit(REFUTED)
+        except NOT_CHECKED as error:
+            if pause_s is None:
+                could_not(error)
+            click.echo(f"Could not be checked: {error}", err=True)
+        if pause_s is None:
+            return
+        time.sleep(pause_s)
+
+
+@click.command()
+@click.option(
+    "--overlap-days",
+    type=click.IntRange(0, OVERLAP_DAYS_MAX),
+    default=OVERLAP_DAYS,
+    show_default=True,
+    help="So long the old key signs as well. 0: it is not to be trusted any more.",
+)
+def rotate_key(overlap_days: int) -> None:
+    """Give the log a new key; checkpoints are signed by both while they overlap.
+
+    Programs that run sign by it from their next checkpoint on.
+    """
+    with opened() as its:
+        until = its.clock.now() + timedelta(days=overlap_days)
+        its.log_keys.rotate(overlap_until=until)
+        checkpoints, _ = verifiers_of(its.origin, its.log_keys)
+    click.echo(checkpoints[0])
+    said = until.isoformat(timespec="seconds")
+    click.echo(f"The key before it signs until {said}.", err=True)
+    click.echo("Tell it to all who check the log, its witnesses first.", err=True)
+
+
+@click.command()
+def keys() -> None:
+    """Print all verifier keys, of checkpoints and of receipts, the newest first."""
+    for verifier in checked(lambda: verifiers(())):
+        click.echo(verifier)
+
+
+class _Alarm(Exception):
+    """Two signed checkpoints that contradict each other: both notes are the proof."""
+
+    def __init__(self, fork: Fork, *, before: str, now: str) -> None:
+        super().__init__(str(fork))
+        self.before = before
+        self.now = now
+
+
+def _look(log: RemoteLog, keys: list[Verifier], policy: Policy, state: Path) -> str:
+    """Fetch the newest checkpoint, hold it against the last one, and keep it."""
+    new, note = log.checkpoint(keys)
+    if not policy.is_met(policy.cosigned(Note.parse(note))):
+        raise CannotCheck("No quorum of witnesses has cosigned the checkpoint.")
+    grown = "seen for the first time"
+    if state.exists():
+        before = text_of(state)
+        old = checkpoint_in(before, keys)
+        if old.origin != new.origin:
+            raise CannotCheck(f"{state} is about the log {old.origin}.")
+        try:
+            log.require_continues(old, new)
+        except Fork as fork:
+            raise _Alarm(fork, before=before, now=note) from None
+        grown = f"it continues the {old.size} that were seen before"
+    replace_file(state, note.encode())
+    return f"{new.origin}: {new.size} events; {grown}."
+
+
+def _events_of(its: Installation, stream_id: UUID) -> list[ExportedEvent]:
+    """Return the events of one stream that have a position, oldest first."""
+    recorder = its.ledger.recorder
+    stored = recorder.select_events(stream_id)
+    positions = recorder.positions_of(stream_id)
+    return [
+        ExportedEvent(
+            index=positions[each.originator_version] - 1,
+            position=positions[each.originator_version],
+            originator_id=stream_id,
+            version=each.originator_version,
+            topic=each.topic,
+            state=each.state,
+        )
+        for each in stored
+        if each.originator_version in positions
+    ]
