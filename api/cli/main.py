@@ -9,20 +9,25 @@ import click
 from api.cli import (
     audit,
     backups,
+    doctor,
     installation,
     log,
+    log_proofs,
     logs,
     projections,
+    receipt,
     roles,
     server,
     tickets,
     tokens,
+    witness,
 )
 from api.cli.serve import ServeError
 from ledger.adapters.embedded_postgres import EmbeddedPostgresError
 from ledger.adapters.migration_files import MigrationError
 from ledger.adapters.roles import RolesError
 from ledger.adapters.secrets import SecretsError
+from ledger.adapters.witness_files import WitnessFilesError
 from ledger.bootstrap import InstallationError
 from ledger.errors import Refusal
 from ledger.settings import SettingsError
@@ -38,6 +43,7 @@ _SAID_IN_A_SENTENCE = (
     RolesError,
     SecretsError,
     ServeError,
+    WitnessFilesError,
 )
 
 
@@ -55,6 +61,7 @@ for command in (
     roles.roles,
     backups.backup,
     backups.restore,
+    doctor.doctor,
     server.serve,
     server.openapi,
     tokens.token,
@@ -62,10 +69,22 @@ for command in (
     tickets.tickets,
     audit.audit,
     log.log,
+    receipt.receipt,
+    witness.witness,
 ):
     ledgerctl.add_command(command)
 
-for command in (logs.create, logs.list_logs):
+for command in (
+    logs.create,
+    logs.list_logs,
+    log_proofs.selftest,
+    log_proofs.publish,
+    log_proofs.prove,
+    log_proofs.check_proof,
+    log_proofs.watch,
+    log_proofs.rotate_key,
+    log_proofs.keys,
+):
     log.log.add_command(command)
 
 
