@@ -75,6 +75,14 @@ class MemoryLedger(Ledger):
             if stored.originator_id == stream_id
         ]
 
+    def replayed(self) -> list[Any]:
+        """Return every aggregate as the log alone tells it."""
+        told: dict[UUID, Any] = {}
+        for stored in self.stored:
+            event = self.event(stored)
+            told[event.originator_id] = event.mutate(told.get(event.originator_id))
+        return list(told.values())
+
     def all_of(self, kind):
         """Return every aggregate of a kind as it was last recorded: only to look at."""
         return [each for each in self.latest.values() if isinstance(each, kind)]
