@@ -102,6 +102,13 @@ class Command:
     """SHA-256 of what was asked for, in one form."""
 
 
+@dataclass(frozen=True)
+class Placed(Notification):
+    """A stored event and its position, `id`."""
+
+    originator_id: UUID
+
+
 class CommandRepeated(Exception):
     """The actor's key was used before: nothing was appended.
 
@@ -202,7 +209,7 @@ class LedgerRecorder(postgres.PostgresApplicationRecorder):
         topics: Sequence[str] = (),
         *,
         inclusive_of_start: bool = True,
-    ) -> Sequence[Notification]:
+    ) -> Sequence[Placed]:
         """Return events in the order of the log, from `start` to `stop`."""
         first = (start or 0) + (start is not None and not inclusive_of_start)
         last = 2**62 if stop is None else stop
@@ -215,7 +222,7 @@ class LedgerRecorder(postgres.PostgresApplicationRecorder):
             "limit": limit,
         }
         return [
-            Notification(
+            Placed(
                 id=row["position"],
                 originator_id=row["originator_id"],
                 originator_version=row["originator_version"],
