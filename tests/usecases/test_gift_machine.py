@@ -4,6 +4,10 @@ The real use cases on a log in memory: three people, six tickets, of which two s
 together and two are on a card, and cases that freeze and release. After every step:
 a line's state agrees with its ticket, nothing was accepted twice, nothing moved under
 a hold or after its running time, and what is given together is of one fate.
+
+Planted and caught: an acceptance under a hold; a pause that counts twice; a ticket that
+stays offered when what it was given with has ended, or runs on while that is frozen; a
+giver who goes on counting for what he gave; a claim that binds nobody.
 """
 
 from __future__ import annotations
@@ -198,6 +202,20 @@ class Presents(RuleBasedStateMachine):
     def release(self, which: int) -> None:
         case_id = self.cases.pop(which % len(self.cases))
         self.giving.release(case_id, at=self.at)
+
+    @precondition(lambda self: any(gift.pending for gift in self.gifts()))
+    @rule(which=few, pause=st.integers(2, 90), late=st.integers(0, 70))
+    def a_case_comes_and_goes(self, which: int, pause: int, late: int) -> None:
+        """While it is there, and after it, the recipient tries to take all."""
+        gift = self.any_gift(which)
+        lines = [line.ticket_id for line in gift.pending] or self.lines_at(gift, [])
+        by, claim = gift.to_party_id or CAROL, self.right_claims[gift.id]
+        case_id = self.giving.freeze(fresh(), lines[0], at=self.at)
+        self.at += timedelta(minutes=pause)
+        self.take(gift, lines, by, claim)
+        self.giving.release(case_id, at=self.at)
+        self.at += timedelta(minutes=late)
+        self.take(self.giving.gift(gift.id), lines, by, claim)
 
     @rule(place=places, number=few)
     def issuer_changes(self, place: int, number: int) -> None:
