@@ -12,7 +12,7 @@ import sys
 import time
 from datetime import timedelta
 from pathlib import Path
-from threading import Event
+from threading import Event, Thread
 from uuid import UUID
 
 import click
@@ -42,6 +42,7 @@ from ledger.log.policy import Policy
 from ledger.log.proof_store import NotPublished
 from ledger.log.remote import Fork, RemoteLog
 from ledger.log.selftest import run as try_vectors
+from ledger.log.sequencer import Sequencer
 from ledger.log.stream_proof import check, write
 from ledger.log.verify import Wrong
 
@@ -87,7 +88,7 @@ def selftest(file: Path) -> None:
 @click.option("--once", is_flag=True, help="Look once, ask every witness, and end.")
 @click.option("--with-parent", is_flag=True, hidden=True)
 def publish(*, once: bool, with_parent: bool) -> None:
-    """Sign how far the log has come, every second, and have it cosigned.
+    """Give positions; sign how far the log has come, every second; have it cosigned.
 
     Any number may run; one of them works and the others stand by.
     """
@@ -102,7 +103,13 @@ def publish(*, once: bool, with_parent: bool) -> None:
             return
         log = make_log(its.settings.log_level)
         log.info("publisher", state="publishing")
-        publisher.run(stop)
+        sequencing = Thread(target=Sequencer(its.ledger.recorder).run, args=(stop,))
+        sequencing.start()
+        try:
+            publisher.run(stop)
+        finally:
+            stop.set()
+            sequencing.join()
         log.info("publisher", state="ended")
 
 

@@ -2,10 +2,12 @@
 
     supervisor ── holds the embedded database and the listening socket
         ├── gunicorn ── workers, each with an installation of its own
-        └── the runner of the projections, started again when it dies
+        ├── the runner of the projections, started again when it dies
+        └── the sequencer and publisher of the log, started again when it dies
 
-A signal stops all of them in order. Killed children are the runner's: it comes back;
-the web server's end ends everything, for somebody outside decides what then.
+Before anything is accepted the witnesses are asked whether they have seen more of this
+log than there is. A signal stops all of them in order. A killed runner or publisher
+comes back; the web server's end ends everything: somebody outside decides what then.
 """
 
 from __future__ import annotations
@@ -25,7 +27,7 @@ from types import FrameType
 
 import click
 
-from ledger.bootstrap import open_installation
+from ledger.bootstrap import Installation, open_installation
 from ledger.settings import Settings
 
 BIND_TIMEOUT_S = 5.0
@@ -49,7 +51,7 @@ def serve(settings: Settings, *, port_file: Path | None) -> None:
     for each in (signal.SIGTERM, signal.SIGINT):
         signal.signal(each, _stop)
     with ExitStack() as opened:
-        opened.enter_context(open_installation(settings))
+        _ask_witnesses(opened.enter_context(open_installation(settings)))
         listener = opened.enter_context(_listen(settings.host, settings.port))
         port = listener.getsockname()[1]
         children = Children(replace(settings, port=port), listener)
@@ -68,15 +70,26 @@ def serve(settings: Settings, *, port_file: Path | None) -> None:
             return
 
 
+def _ask_witnesses(its: Installation) -> None:
+    """Stop all appending if a witness is ahead of the log, and say so."""
+    with its.publisher() as publisher:
+        publisher.round(ask_all=True)
+    why = its.proofs.stopped()
+    if why is not None:
+        click.echo(f"Nothing is appended: {why}", err=True)
+
+
 class Children:
-    """The processes that do the work; both end when this one does."""
+    """The processes that do the work; all end when this one does."""
 
     def __init__(self, settings: Settings, listener: socket.socket) -> None:
         self._settings = settings
         self._listener = listener
         self._web: subprocess.Popen[bytes] | None = None
-        self._runner: subprocess.Popen[bytes] | None = None
-        self._runner_started = 0.0
+        self._helpers = [
+            _Helper("projections", "run", "--with-parent"),
+            _Helper("log", "publish", "--with-parent"),
+        ]
 
     def start(self) -> None:
         descriptor = self._listener.fileno()
@@ -90,24 +103,42 @@ class Children:
             ],
             descriptor,
         )
-        self._start_runner()
+        for helper in self._helpers:
+            helper.start()
 
     def look_after(self) -> None:
-        """Start the runner again if it died; raise if the web server did."""
+        """Start a helper again if it died; raise if the web server did."""
         if self._web is not None and self._web.poll() is not None:
             raise ServeError("The web server ended; what it said is above.")
-        died = self._runner is not None and self._runner.poll() is not None
-        if died and time.monotonic() > self._runner_started + RESTART_PAUSE_S:
-            self._start_runner()
+        for helper in self._helpers:
+            helper.look_after()
 
     def end(self) -> None:
-        """Stop taking requests, finish those in flight, then end the views."""
+        """Stop taking requests, finish those in flight, then end the helpers."""
         _end(self._web)
-        _end(self._runner)
+        for helper in self._helpers:
+            helper.end()
 
-    def _start_runner(self) -> None:
-        self._runner_started = time.monotonic()
-        self._runner = _run(["api.cli", "projections", "run", "--with-parent"])
+
+class _Helper:
+    """A command of ours that runs beside the web server, and comes back."""
+
+    def __init__(self, *command: str) -> None:
+        self._command = command
+        self._process: subprocess.Popen[bytes] | None = None
+        self._started = 0.0
+
+    def start(self) -> None:
+        self._started = time.monotonic()
+        self._process = _run(["api.cli", *self._command])
+
+    def look_after(self) -> None:
+        died = self._process is not None and self._process.poll() is not None
+        if died and time.monotonic() > self._started + RESTART_PAUSE_S:
+            self.start()
+
+    def end(self) -> None:
+        _end(self._process)
 
 
 def _run(module: Sequence[str], *descriptors: int) -> subprocess.Popen[bytes]:
