@@ -205,6 +205,7 @@ def test_what_costs_nothing_makes_no_entry(market):
         line = market.sale(bought.sale_id).line(ticket_id)
         assert line.price_minor == (1_000 if ticket_id == paid else 0)
         story = stories.story_of(market.ledger.work(), ticket_id, held_since=NOON)
+        assert story.last_sale is not None
         assert story.last_sale.was_paid == (ticket_id == paid)
 
 

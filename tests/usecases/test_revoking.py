@@ -39,6 +39,7 @@ def test_the_right_ends_and_its_place_is_the_nexts(installation):
     assert (ticket.life, ticket.owner_id) == (Life.REVOKED, ALICE)
     assert stock.count(town.ledger, town.offering_id, at=NOON).free == 1
     counted = town.ledger.find(Allowance, allowance_id(town.offering_id, ALICE))
+    assert counted is not None
     assert ticket_id not in counted.owned
     town.buy(CAROL)
 
@@ -65,7 +66,9 @@ def test_what_is_offered_listed_or_given_whole_gives_way(installation):
     offer_id = offer(town.ledger, town.personal, given, other)
     revoke(town, given)
     revoke(town, listed)
-    assert town.ledger.find(Gift, offer_id).state == GiftState.VOIDED
+    gift = town.ledger.find(Gift, offer_id)
+    assert gift is not None
+    assert gift.state == GiftState.VOIDED
     assert town.ledger.ticket(other).lock.kind == LockKind.NONE
     with pytest.raises(Refusal):
         town.buy_listed(listed, listing, by=ALICE)

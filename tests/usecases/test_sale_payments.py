@@ -28,7 +28,7 @@ from tests.lifecycle.memory import MemoryLedger
 from tests.usecases.market import CAUSE, Market, fresh
 
 FENCE = NOON + timedelta(seconds=FENCE_S)
-LATER = {"not_before": NOON + HOUR, "terms": {"payout": "after_start"}}
+LATER: dict[str, Any] = {"not_before": NOON + HOUR, "terms": {"payout": "after_start"}}
 CLEARING = "card/sandbox/EUR"
 
 
