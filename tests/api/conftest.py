@@ -1,5 +1,6 @@
 """The real application on a real database, called as a browser or a machine would."""
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from threading import Event, Thread
@@ -8,6 +9,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from api.app import create_app
+from api.cli import main
 from ledger.adapters.roles import DatabaseRole
 from ledger.bootstrap import Installation, open_installation
 from ledger.projections.runner import Runner
@@ -56,3 +58,21 @@ def views(installation: Installation) -> Iterator[Runner]:
         yield runner
         stop.set()
         following.join()
+
+
+@pytest.fixture
+def ledgerctl(monkeypatch, capsys, database, tmp_path):
+    """Run `ledgerctl` in this process; return its exit code, output and errors."""
+    monkeypatch.setenv("LEDGER_DATABASE_URL", database.server_url)
+    monkeypatch.setenv("LEDGER_SCHEMA", database.schema)
+    monkeypatch.setenv("LEDGER_HOME", str(tmp_path))
+
+    def run(*arguments: object) -> tuple[int, str, str]:
+        capsys.readouterr()
+        monkeypatch.setattr(sys, "argv", ["ledgerctl", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        said = capsys.readouterr()
+        return int(ended.value.code or 0), said.out, said.err
+
+    return run

@@ -1,14 +1,12 @@
 """`ledgerctl`: the same use cases from a terminal; one sentence when it refuses."""
 
 import json
-import sys
 from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
 
-from api.cli import main
 from ledger.aggregates.e_ticket import Terms
 from ledger.application import Cause
 from ledger.usecases import catalogue
@@ -16,24 +14,6 @@ from ledger.vocabulary.ids import imported_ticket_id
 from ledger.vocabulary.money import Money
 from tests.api.callers import Callers
 from tests.domain.examples import ISSUER, NOON
-
-
-@pytest.fixture
-def ledgerctl(monkeypatch, capsys, database, tmp_path):
-    """Run `ledgerctl` in this process; return its exit code, output and errors."""
-    monkeypatch.setenv("LEDGER_DATABASE_URL", database.server_url)
-    monkeypatch.setenv("LEDGER_SCHEMA", database.schema)
-    monkeypatch.setenv("LEDGER_HOME", str(tmp_path))
-
-    def run(*arguments: object) -> tuple[int, str, str]:
-        capsys.readouterr()
-        monkeypatch.setattr(sys, "argv", ["ledgerctl", *map(str, arguments)])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        said = capsys.readouterr()
-        return int(ended.value.code or 0), said.out, said.err
-
-    return run
 
 
 def test_an_installation_is_made_once_and_stays(ledgerctl):

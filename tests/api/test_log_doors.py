@@ -2,6 +2,7 @@
 
 import pytest
 
+from ledger.bootstrap import Installation
 from ledger.log.checkpoint import Checkpoint
 from ledger.log.merkle import check_consistency, check_inclusion, leaf_hash, root
 from ledger.log.note import Verifier, from_base64, open_note
@@ -12,7 +13,7 @@ from tests.api.callers import Callers
 
 
 @pytest.fixture
-def published(installation):
+def published(installation: Installation):
     """Publish what is recorded so far; return its checkpoint."""
     with installation.publisher() as its:
 
