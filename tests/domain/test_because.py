@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -26,9 +27,14 @@ from tests.domain.examples import (
 SOME = UUID(int=700)
 
 
-def on_a_card(**given):
+def on_a_card(**given: Any) -> ETicket:
     ticket = a_ticket(**given)
-    place = {"write_id": SOME, "medium_uid": UID.hex(), "slot": 0, "at": NOON}
+    place: dict[str, Any] = {
+        "write_id": SOME,
+        "medium_uid": UID.hex(),
+        "slot": 0,
+        "at": NOON,
+    }
     ticket.prepare_write(seq=1, by=ALICE, **place)
     ticket.confirm_write(epoch=2, **place)
     return ticket
@@ -39,7 +45,7 @@ def offer(ticket: ETicket, *, to=BOB, at=NOON) -> None:
 
 
 def lists(ticket: ETicket, *, to=None) -> None:
-    sale = {"listing_id": SOME, "price_minor": 1, "until": NOON + HOUR}
+    sale: dict[str, Any] = {"listing_id": SOME, "price_minor": 1, "until": NOON + HOUR}
     ticket.list_for_resale(**sale, by=ALICE, to=to, at=NOON)
 
 
@@ -57,7 +63,11 @@ def lease(ticket: ETicket, *, at=NOON) -> None:
 
 
 def redeem(ticket: ETicket, amount: int, session: int = 1) -> None:
-    said = {"session_id": UUID(int=session), "write_id": SOME, "device_id": TILL}
+    said: dict[str, Any] = {
+        "session_id": UUID(int=session),
+        "write_id": SOME,
+        "device_id": TILL,
+    }
     ticket.start_redemption(
         **said,
         expected_epoch=ticket.epoch,
@@ -78,7 +88,7 @@ def redeem_twice(ticket: ETicket) -> None:
     redeem(ticket, 2, session=2)
 
 
-def postponed(by: timedelta, **given) -> ETicket:
+def postponed(by: timedelta, **given: Any) -> ETicket:
     """Return a ticket on a card whose validity the issuer changed, as event 4."""
     ticket = on_a_card(**given)
     changes = {
@@ -128,7 +138,7 @@ def test_a_refusal_names_what_decided_it(ticket, move, code, versions):
 def test_who_is_the_owner_by_a_later_title_is_told_by_which():
     ticket = a_ticket()
     offer(ticket)
-    said = {"terms_hash": ticket.terms_hash, "check_sealed": None}
+    said: dict[str, Any] = {"terms_hash": ticket.terms_hash, "check_sealed": None}
     ticket.accept_gift(offer_id=SOME, by=BOB, **said, at=NOON)
     with pytest.raises(no.NotTransferable) as refused:
         ticket.reassign(
