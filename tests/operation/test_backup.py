@@ -25,10 +25,16 @@ import pytest
 from eventsourcing.persistence import ProgrammingError, StoredEvent
 
 from ledger.adapters.embedded_postgres import EmbeddedPostgres, programs
-from ledger.bootstrap import open_installation
+from ledger.adapters.roles import DatabaseRole
+from ledger.bootstrap import Installation, open_installation
+from ledger.log.policy import Policy
+from ledger.log.publisher import Publisher, Round
+from ledger.log.recorder import LogStopped
+from ledger.log.witness import Witness
 from ledger.operation.backup import KEYS_DUMP, LOG_DUMP, MANIFEST, sha256_of
 from ledger.operation.programs import ProgramMissing, find, run
 from tests.domain.examples import ALICE
+from tests.log.witnessing import COSIGNERS, SetClock, Shelf
 from tests.operation.logs import as_owner, drop, events, story, tamper
 from tests.projections.following import catch_up, contents
 
@@ -317,3 +323,47 @@ def hand_over(data: Path) -> None:
         user = pwd.getpwnam("nobody")
         for path in (data, *data.rglob("*")):
             os.chown(path, user.pw_uid, user.pw_gid, follow_symlinks=False)
+
+
+def test_an_older_backup_is_not_written_to_while_a_witness_is_ahead(
+    ledgerctl, its, made, settings, database
+):
+    clock = SetClock()
+    own = [signer.verifier for signer in its.signers(clock.now())]
+    witness = Witness(COSIGNERS["a"], own, Shelf())
+    policy = f"witness a {COSIGNERS['a'].verifier} http://a\nquorum a\n"
+
+    def post(_: str, body: bytes) -> tuple[int, bytes]:
+        said = witness.add_checkpoint(body, at=clock.now())
+        return said.status, said.body.encode()
+
+    def publish(of: Installation) -> Round:
+        with of.ledger_as(DatabaseRole.PUBLISHER) as ledger:
+            publisher = Publisher(
+                ledger.recorder.datastore,
+                of.signers,
+                clock,
+                origin=of.origin,
+                policy=Policy.parse(policy.encode()),
+                post=post,
+            )
+            said = publisher.round(ask_all=True)
+            publisher.close()
+        return said
+
+    size = its.ledger.position()
+    its.ledger.recorder.insert_events([StoredEvent(uuid4(), 1, "test", b"{}")])
+    assert publish(its) == Round.PUBLISHED
+    drop(database)
+    assert ledgerctl("restore", made)[0] == 0
+    with open_installation(settings) as again:
+        assert publish(again) == Round.STOPPED
+        with pytest.raises(LogStopped) as stopped:
+            again.ledger.recorder.append([StoredEvent(uuid4(), 1, "test", b"{}")])
+        assert str(stopped.value).startswith(
+            f"The witness a has cosigned {size + 1} events of this log and only {size}"
+        )
+        assert again.ledger.position() == size
+    code, out, _ = ledgerctl("doctor", "--json")
+    (writing,) = [line for line in out.splitlines() if '"writing"' in line]
+    assert (code, str(stopped.value)[:-1] in writing) == (1, True)

@@ -7,6 +7,7 @@ a function left open to everybody, a definer's search path with temporary tables
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any, TypeAlias
 from uuid import uuid4
 
@@ -23,8 +24,11 @@ from ledger.adapters.roles import (
     speaking_as,
     standing,
 )
+from ledger.bootstrap import open_installation
+from ledger.projections.runner import Runner
 from ledger.settings import Settings
 from tests.databases import Database
+from tests.operation.logs import story
 
 DENIED = "42501"
 
@@ -330,6 +334,25 @@ def test_a_login_that_is_only_let_in_serves_and_has_nothing_to_fall_back_on(log)
         with connected(log, DatabaseRole.APP, login.url) as connection:
             append(connection)
             connection.execute("SET ROLE NONE")
+            for table in LOG:
+                assert refusal(connection, f"DELETE FROM {table}") == DENIED
+    finally:
+        login.end()
+
+
+def test_an_installation_serves_by_a_login_that_owns_nothing(database, settings):
+    with open_installation(settings):
+        pass  # The owner has made it, keys and all.
+    login = Login(database)
+    try:
+        login.run(f"GRANT {', '.join(roles.names_of(database.schema))} TO {login.name}")
+        with open_installation(replace(settings, database_url=login.url)) as its:
+            before = its.ledger.position()
+            story(its)
+            assert its.ledger.position() > before
+            with its.ledger_as(DatabaseRole.VIEWS) as ledger:
+                assert Runner(ledger).rebuild("ownership") > 0
+        with connected(database, None, login.url) as connection:
             for table in LOG:
                 assert refusal(connection, f"DELETE FROM {table}") == DENIED
     finally:

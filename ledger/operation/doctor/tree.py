@@ -36,27 +36,29 @@ def examine(patient: Patient) -> Iterator[Finding]:
     ((size,),) = patient.ask(_SIZE)
     store = ProofStore(lambda: nullcontext(patient.connection))
     newest = store.newest()
-    found = [
-        *_leaves(patient, size),
-        *(_checkpoint(patient, store, newest, size) if newest else ()),
-        *(_tiles(patient, newest.checkpoint.size) if newest else ()),
-    ]
+    signed = newest.checkpoint.size if newest else 0
+    places = [(0, signed), (signed, size)] if patient.deep else sampled(size)
+    found: list[Finding] = []
+    derived: bytes | None = None
+    try:
+        for after, until in places:
+            tree = derive(
+                patient.connection, patient.settings.schema, size=until, after=after
+            )
+            if (after, until) == (0, signed):
+                derived = tree.root()
+    except LogDamaged as damaged:
+        found.append(fail(CHECK, str(damaged), KEEP))
+    if newest:
+        found += _checkpoint(store, newest, size, derived)
+        found += _signature(patient, newest)
+        found += _tiles(patient, signed)
     yield from found
     if not found:
         said = "all leaves are" if patient.deep else "a sample of the leaves is"
         if newest:
-            said = f"{said}, and the tree signed at {newest.checkpoint.size} is,"
+            said = f"{said}, and the tree signed at {signed} is,"
         yield ok(CHECK, f"{said} as the events have it")
-
-
-def _leaves(patient: Patient, size: int) -> Iterator[Finding]:
-    places = [(0, size)] if patient.deep else sampled(size)
-    for after, until in places:
-        try:
-            derive(patient.connection, patient.settings.schema, size=until, after=after)
-        except LogDamaged as damaged:
-            yield fail(CHECK, str(damaged), KEEP)
-            return
 
 
 def sampled(size: int) -> list[tuple[int, int]]:
@@ -69,25 +71,22 @@ def sampled(size: int) -> list[tuple[int, int]]:
 
 
 def _checkpoint(
-    patient: Patient, store: ProofStore, newest: Signed, size: int
+    store: ProofStore, newest: Signed, size: int, derived: bytes | None
 ) -> Iterator[Finding]:
-    checkpoint = newest.checkpoint
-    if checkpoint.size > size:
-        said = f"{checkpoint.size} events were signed and {size} are there"
+    """Compare what was signed with the stored tree, and with the one just derived."""
+    signed = newest.checkpoint
+    if signed.size > size:
+        said = f"{signed.size} events were signed and {size} are there"
         yield fail(CHECK, said, KEEP)
         return
     try:
-        root = store.tree(checkpoint.size).root()
-        if patient.deep:
-            schema = patient.settings.schema
-            root = derive(patient.connection, schema, size=checkpoint.size).root()
-    except (NoSuchTile, LogDamaged) as missing:
+        stored = store.tree(signed.size).root()
+    except NoSuchTile as missing:
         yield fail(CHECK, f"the signed tree cannot be read: {missing}", KEEP)
         return
-    if root != checkpoint.root:
-        said = f"the first {checkpoint.size} events are not those that were signed"
+    if stored != signed.root or derived not in (signed.root, None):
+        said = f"the first {signed.size} events are not those that were signed"
         yield fail(CHECK, said, KEEP)
-    yield from _signature(patient, newest)
 
 
 def _signature(patient: Patient, newest: Signed) -> Iterator[Finding]:
