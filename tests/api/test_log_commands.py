@@ -187,18 +187,21 @@ def test_a_receipt_is_proven_by_the_log_by_a_proof_and_by_an_export(
     exported = (*verify, "--log", export, "--checkpoint", checkpoint)
     assert ledgerctl(*exported, "--json")[1].startswith('{"verdict": "proven"')
 
-    text = Note.parse(base64.b64decode(receipt.read_text()).decode()).text
-    promised = Receipt.parse(text).events
-    if len(promised) == 1:
-        asked = f"/v1/log/proofs/inclusion?position={promised[0].position}"
-        proof = tmp_path / "one.tlog-proof"
-        proof.write_text(callers.nobody.get(asked).json["tlog_proof"])
-        assert ledgerctl(*verify, "--proof", proof)[0] == 0
-        broken = TlogProof.parse(proof.read_text())
-        proof.write_text(
-            TlogProof(broken.index, (bytes(32),), broken.checkpoint).text()
-        )
-        assert ledgerctl(*verify, "--proof", proof)[0] == 2
+    # One event alone, by a proof of its own.
+    said = Receipt.parse(
+        Note.parse(base64.b64decode(receipt.read_text()).decode()).text
+    )
+    event = said.events[-1]
+    alone = Receipt.now(installation.origin, [event], at=said.at)
+    receipt.write_text(installation.receipt_signer().sign(alone.text()))
+    asked = f"/v1/log/proofs/inclusion?position={event.position}"
+    proof = tmp_path / "one.tlog-proof"
+    proof.write_text(callers.nobody.get(asked).json["tlog_proof"])
+    assert ledgerctl(*verify, "--proof", proof)[0] == 0
+    broken = TlogProof.parse(proof.read_text())
+    wrong = TlogProof(broken.index, (bytes(32),), broken.checkpoint)
+    proof.write_text(wrong.text())
+    assert ledgerctl(*verify, "--proof", proof)[0] == 2
 
 
 def test_a_receipt_that_the_log_does_not_keep_proves_a_loss(

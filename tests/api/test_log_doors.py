@@ -1,6 +1,8 @@
 """The log leaves by two doors, and is proven without this server."""
 
 import pytest
+from tlog_scales.reader import TilesReader
+from tlog_scales.signing import Vkey
 
 from ledger.bootstrap import Installation
 from ledger.log.checkpoint import Checkpoint
@@ -147,3 +149,30 @@ def test_leaves_are_for_auditors_and_hash_to_the_tiles(
         found.append(leaf_hash(raw[2 : 2 + length]))
         raw = raw[2 + length :]
     assert found == installation.ledger.recorder.leaf_hashes(1, size)
+
+
+class Client:
+    """The other implementation's way to our server."""
+
+    def __init__(self, client, token: str) -> None:
+        self._client = client
+        self._headers = {"Authorization": f"Bearer {token}"}
+
+    def get(self, *path: str) -> bytes | None:
+        answer = self._client.get(f"/log/{'/'.join(path)}", headers=self._headers)
+        return answer.data if answer.status_code == 200 else None
+
+
+def test_a_program_that_is_not_ours_reads_the_log_as_it_is_served(
+    callers: Callers, client, published
+):
+    size = published().size
+    reader = TilesReader(Client(client, callers.auditor.token))
+    served = reader.get_checkpoint()
+    told = callers.nobody.get("/v1/issuer-keys").json
+    served.verify(Vkey.from_string(told["log_key"]))
+    assert (served.origin, served.size) == (told["origin"], size)
+    assert reader.calculate_root_hash() == served.root_hash
+    for index in range(size):
+        proof = reader.get_inclusion_proof(index, size)
+        proof.check(leaf_hash(reader.get_entry(index)), served.root_hash)
