@@ -57,7 +57,9 @@ def database(postgres_url: str) -> Iterator[Database]:
         yield Database(
             url=_within(postgres_url, schema), server_url=postgres_url, schema=schema
         )
-        connection.execute(sql.SQL("DROP SCHEMA IF EXISTS {} CASCADE").format(name))
+        for each in (schema, f"{schema}-anew"):  # The second: of a rebuild cut short.
+            gone = sql.SQL("DROP SCHEMA IF EXISTS {} CASCADE")
+            connection.execute(gone.format(sql.Identifier(each)))
         connection.execute(
             sql.SQL("DROP ROLE IF EXISTS {}").format(
                 sql.SQL(", ").join(map(sql.Identifier, roles.names_of(schema)))

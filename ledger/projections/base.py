@@ -9,6 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, LiteralString, TypeAlias, TypeVar
 
 from eventsourcing.dispatch import singledispatchmethod
@@ -16,7 +17,6 @@ from eventsourcing.persistence import IntegrityError, Tracking
 from eventsourcing.postgres import PostgresDatastore, PostgresTrackingRecorder
 from psycopg import Connection, Cursor
 from psycopg.rows import DictRow
-from psycopg.sql import SQL, Identifier
 
 Statement: TypeAlias = tuple[LiteralString, Sequence[object]]
 """SQL text and its parameters. The search path leads to the log's schema."""
@@ -30,6 +30,33 @@ class BookmarkMoved(IntegrityError):
 
 class DoesNotFit(IntegrityError):
     """An event speaks of a row that the view does not have."""
+
+
+class Skipped(IntegrityError):
+    """An event between the bookmark and this one was not given to the view."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bookmark:
+    """Where a view's position is kept, as SQL; the parameters are in this order."""
+
+    begin: LiteralString
+    """The name."""
+
+    hold: LiteralString
+    """The name; `position` is the answer, and nobody else moves it meanwhile."""
+
+    move: LiteralString
+    """Position and name."""
+
+
+LIVE = Bookmark(
+    begin="INSERT INTO projection_tracking VALUES (%s, 0) ON CONFLICT DO NOTHING",
+    hold="SELECT notification_id AS position FROM projection_tracking"
+    " WHERE application_name = %s FOR UPDATE",
+    move="UPDATE projection_tracking SET notification_id = %s"
+    " WHERE application_name = %s",
+)
 
 
 class View(PostgresTrackingRecorder):
@@ -63,63 +90,48 @@ class View(PostgresTrackingRecorder):
             return connection.execute(query, values).fetchall()
 
     @contextmanager
-    def together(self, connection: Connection[DictRow] | None = None) -> Iterator[None]:
+    def together(
+        self,
+        connection: Connection[DictRow] | None = None,
+        bookmark: Bookmark = LIVE,
+    ) -> Iterator[None]:
         """Make the changes within one transaction: many events cost one commit.
 
         For the one thread that moves this view object; others may read it meanwhile.
         """
         if connection is None:
-            with self.datastore.get_connection() as pooled, self.together(pooled):
+            with self.datastore.get_connection() as own, self.together(own, bookmark):
                 yield
             return
         with connection.transaction(), connection.cursor() as cursor:
-            batch = _Batch(cursor, self.name)
-            with self._within(batch):
+            self._together = _Batch(cursor, self.name, bookmark)
+            try:
                 yield
-
-    @contextmanager
-    def anew(self, connection: Connection[DictRow]) -> Iterator[None]:
-        """Empty the view, to be filled within: readers see the old rows until then."""
-        with connection.transaction(), connection.cursor() as cursor:
-            batch = _Batch(cursor, self.name)
-            for table in self.tables:
-                cursor.execute(SQL("DELETE FROM {}").format(Identifier(table)))
-            cursor.execute("DELETE FROM projection_stops WHERE name = %s", (self.name,))
-            batch.position = 0
-            with self._within(batch):
-                yield
-
-    @contextmanager
-    def _within(self, batch: _Batch) -> Iterator[None]:
-        self._together = batch
-        try:
-            yield
-            batch.close()
-        finally:
-            self._together = None
+                self._together.close()
+            finally:
+                self._together = None
 
 
 class _Batch:
     """An open transaction on a view. It holds the bookmark's row, so it is alone."""
 
-    def __init__(self, cursor: Cursor[DictRow], name: str) -> None:
+    def __init__(
+        self, cursor: Cursor[DictRow], name: str, bookmark: Bookmark = LIVE
+    ) -> None:
         self._cursor = cursor
         self._name = name
-        cursor.execute(
-            "INSERT INTO projection_tracking VALUES (%s, 0) ON CONFLICT DO NOTHING",
-            (name,),
-        )
-        row = cursor.execute(
-            "SELECT notification_id FROM projection_tracking"
-            " WHERE application_name = %s FOR UPDATE",
-            (name,),
-        ).fetchone()
-        assert row is not None
-        self.position: int = row["notification_id"]
+        self._bookmark = bookmark
+        cursor.execute(bookmark.begin, (name,))
+        row = cursor.execute(bookmark.hold, (name,)).fetchone()
+        if row is None:
+            raise BookmarkMoved(f"{name} has no bookmark here any more")
+        self.position: int = row["position"]
 
     def change(self, position: int, statements: Sequence[Statement]) -> None:
         if position <= self.position:
             raise BookmarkMoved(f"{self._name} is past position {position} already")
+        if position > self.position + 1:
+            raise Skipped(f"{self._name} was not given position {self.position + 1}")
         for query, values in statements:
             self._cursor.execute(query, values)
             if query.startswith("UPDATE") and self._cursor.rowcount == 0:
@@ -127,11 +139,7 @@ class _Batch:
         self.position = position
 
     def close(self) -> None:
-        self._cursor.execute(
-            "UPDATE projection_tracking SET notification_id = %s"
-            " WHERE application_name = %s",
-            (self.position, self._name),
-        )
+        self._cursor.execute(self._bookmark.move, (self.position, self._name))
 
 
 TView = TypeVar("TView", bound=View)
@@ -151,3 +159,9 @@ class Projection(ABC, Generic[TView]):
     @abstractmethod
     def process_event(self, domain_event: Any, tracking: Tracking) -> None:
         """Take one event in, or walk past it. Raises if it does not fit."""
+
+    def takes(self, event: type) -> bool:
+        """Say whether the view does more than walk past events of this class."""
+        _ = self.process_event  # Registrations that had to wait are made now.
+        dispatch = vars(type(self))["process_event"].dispatcher.dispatch
+        return bool(dispatch(event) is not dispatch(object))

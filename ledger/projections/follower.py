@@ -10,25 +10,18 @@ NOTIFY is a hint that may be missed: the log is polled as well.
 
 from __future__ import annotations
 
-import hashlib
 import logging
-from collections.abc import Sequence
 from threading import Event
 
-import psycopg
-from eventsourcing.persistence import (
-    InterfaceError,
-    Notification,
-    OperationalError,
-    Tracking,
-)
 from psycopg import Connection
 from psycopg.rows import DictRow
 from psycopg.sql import SQL, Identifier
 
 from ledger.application import Ledger
 from ledger.log.recorder import connect
+from ledger.projections import locks
 from ledger.projections.base import BookmarkMoved, View
+from ledger.projections.intake import TRANSIENT, Intake, Stopped
 from ledger.projections.registry import AnyProjection
 
 BATCH_MAX = 500
@@ -38,26 +31,8 @@ STANDBY_S = 1.0
 RETRY_MIN_S = 0.1
 RETRY_MAX_S = 5.0
 ROW_LOCK_TIMEOUT_S = 5
-ERROR_MAX = 500
-
-# These pass: the server went away, or somebody holds a row for a while.
-TRANSIENT = (
-    psycopg.OperationalError,
-    psycopg.InterfaceError,
-    OperationalError,
-    InterfaceError,
-)
 
 _log = logging.getLogger(__name__)
-
-
-class Stopped(Exception):
-    """An event does not fit the view; its cause says why."""
-
-    def __init__(self, position: int, error: Exception) -> None:
-        said = f"{type(error).__name__} at position {position}: {error}"
-        super().__init__(said[:ERROR_MAX])
-        self.position = position
 
 
 class Follower:
@@ -65,7 +40,7 @@ class Follower:
 
     def __init__(self, ledger: Ledger, projection: AnyProjection) -> None:
         self._ledger = ledger
-        self._projection = projection
+        self.intake = Intake(ledger, projection)
         self.view: View = projection.view
         self.name = projection.name
 
@@ -92,31 +67,10 @@ class Follower:
             self.view.position(), BATCH_MAX, inclusive_of_start=False
         )
         try:
-            self._take_in(found, connection)
+            self.intake.take_in(found, connection)
         except BookmarkMoved:
             return 1  # The view was rebuilt meanwhile: look again from there.
-        except Stopped:
-            for each in found:
-                self._take_in([each], connection)
         return len(found)
-
-    def _take_in(
-        self, found: Sequence[Notification], connection: Connection[DictRow]
-    ) -> None:
-        if found:
-            with self.view.together(connection):
-                for each in found:
-                    self.process(each)
-
-    def process(self, found: Notification) -> None:
-        """Take one event in, within the view's open transaction. Raises `Stopped`."""
-        try:
-            event = self._ledger.mapper.to_domain_event(found)
-            self._projection.process_event(event, Tracking(self.name, found.id))
-        except (BookmarkMoved, *TRANSIENT):
-            raise
-        except Exception as error:
-            raise Stopped(found.id, error) from error
 
     def _take_turns(self, connection: Connection[DictRow], stop: Event) -> None:
         # Listen before the first read, else what comes between the two is missed.
@@ -126,7 +80,7 @@ class Follower:
             "SELECT set_config('lock_timeout', %s, false)", (f"{ROW_LOCK_TIMEOUT_S}s",)
         )
         while not stop.is_set():
-            if not self._try_lock(connection):
+            if not locks.take(connection, self.lock_key):
                 stop.wait(STANDBY_S)
                 continue
             try:
@@ -150,18 +104,9 @@ class Follower:
                 cleared = True
                 self._clear_stop(connection)
 
-    def _try_lock(self, connection: Connection[DictRow]) -> bool:
-        row = connection.execute(
-            "SELECT pg_try_advisory_lock(%s) AS got", (self.lock_key,)
-        ).fetchone()
-        return bool(row and row["got"])
-
     @property
     def lock_key(self) -> int:
-        schema = self.view.datastore.schema
-        text = f"eticket-ledger projection {schema} {self.name}"
-        digest = hashlib.sha256(text.encode()).digest()
-        return int.from_bytes(digest[:8], "big", signed=True)
+        return locks.key(locks.FOLLOWING, self.view.datastore.schema, self.name)
 
     def _await_clearance(
         self, connection: Connection[DictRow], stopped: Stopped, stop: Event
@@ -173,7 +118,7 @@ class Follower:
             " error = excluded.error, stopped_at = now()",
             (self.name, stopped.position, str(stopped)),
         )
-        connection.execute("SELECT pg_advisory_unlock(%s)", (self.lock_key,))
+        locks.give_back(connection, self.lock_key)
         while not stop.wait(STANDBY_S):
             row = connection.execute(
                 "SELECT 1 FROM projection_stops WHERE name = %s", (self.name,)

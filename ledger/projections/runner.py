@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from threading import Event, Thread
@@ -10,14 +11,28 @@ from threading import Event, Thread
 from eventsourcing.postgres import PostgresDatastore
 
 from ledger.application import Ledger
-from ledger.log.recorder import connect
+from ledger.projections import locks
 from ledger.projections.base import View
-from ledger.projections.follower import BATCH_MAX, Follower
+from ledger.projections.follower import Follower
+from ledger.projections.rebuild import Progress, Rebuild
 from ledger.projections.registry import NAMES, projection
 
 WATCH_S = 0.5
 WAIT_MIN_S = 0.002
 WAIT_MAX_S = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class RebuildStatus:
+    """A rebuild that has begun and not ended; `error` says at which event it stopped.
+
+    `running` is false after it was cut short: the next one goes on from `position`.
+    """
+
+    position: int
+    started_at: datetime
+    running: bool
+    error: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +50,7 @@ class ProjectionStatus:
     lag_s: float | None
     state: str
     error: str | None
+    rebuild: RebuildStatus | None
 
 
 class Runner:
@@ -81,37 +97,31 @@ class Runner:
             pause_s = min(pause_s * 2, WAIT_MAX_S)
         return reached
 
-    def rebuild(self, name: str) -> int:
-        """Derive a view anew from the whole log; return how many events that took.
+    def rebuild(
+        self, name: str, tell: Callable[[Progress], None] = lambda _: None
+    ) -> int:
+        """Derive a view anew beside the one that is read; return up to which position.
 
-        One transaction: readers see the old rows until it ends, and if it is cut short
-        nothing has changed. A follower waits meanwhile. Raises `Unknown`, and `Stopped`
-        at an event that does not fit.
+        `tell` is called along the way. Raises `Unknown` and what `Rebuild.run` does.
         """
-        follower = self._follower(name)
-        view = follower.view
-        taken = position = 0
-        with connect(self._datastore) as connection, view.anew(connection):
-            while found := self._ledger.recorder.select_notifications(
-                position, BATCH_MAX, inclusive_of_start=False
-            ):
-                for each in found:
-                    follower.process(each)
-                taken += len(found)
-                position = found[-1].id
-        return taken
+        return self._rebuild(name).run(tell)
+
+    def abandon(self, name: str) -> None:
+        """Give up a rebuild that was cut short. Raises `Unknown`, `RebuildRunning`."""
+        self._rebuild(name).abandon()
 
     def status(self, at: datetime) -> list[ProjectionStatus]:
         """Tell of every projection how far it is, whoever runs it."""
         return [self._status(name, at) for name in NAMES]
 
     def _status(self, name: str, at: datetime) -> ProjectionStatus:
-        view = self._view(name)
+        follower = self._follower(name)
+        view = follower.view
         position = view.position()
         behind = max(0, self._ledger.recorder.size() - position)
         stops = view.rows("SELECT error FROM projection_stops WHERE name = %s", (name,))
         error = stops[0]["error"] if stops else None
-        state = "following" if self._is_followed(name) else "unattended"
+        state = "following" if self._is_held(follower.lock_key) else "unattended"
         return ProjectionStatus(
             name=name,
             position=position,
@@ -119,7 +129,19 @@ class Runner:
             lag_s=self._age_s(position, at) if behind else 0.0,
             state="stopped" if stops else state,
             error=error,
+            rebuild=self._rebuild_status(name),
         )
+
+    def _rebuild_status(self, name: str) -> RebuildStatus | None:
+        rebuild = self._rebuild(name)
+        rows = self._view(name).rows(
+            "SELECT position, started_at, error FROM projection_rebuilds"
+            " WHERE name = %s",
+            (name,),
+        )
+        if not rows:
+            return None
+        return RebuildStatus(running=self._is_held(rebuild.lock_key), **rows[0])
 
     def _age_s(self, position: int, at: datetime) -> float | None:
         """Return how old the first event after a position is."""
@@ -133,16 +155,12 @@ class Runner:
         except (TypeError, ValueError, KeyError):
             return None
 
-    def _is_followed(self, name: str) -> bool:
-        follower = self._follower(name)
-        (locks,) = self._view(name).rows(
-            "SELECT count(*) AS held FROM pg_locks WHERE locktype = 'advisory'"
-            " AND granted AND objsubid = 1 AND database ="
-            " (SELECT oid FROM pg_database WHERE datname = current_database())"
-            " AND (classid::bigint << 32 | objid::bigint) = %s",
-            (follower.lock_key,),
-        )
-        return bool(locks["held"])
+    def _is_held(self, lock_key: int) -> bool:
+        with self._datastore.get_connection() as connection:
+            return locks.is_held(connection, lock_key)
+
+    def _rebuild(self, name: str) -> Rebuild:
+        return Rebuild(self._ledger, projection(name, self._datastore))
 
     def _follower(self, name: str) -> Follower:
         return Follower(self._ledger, projection(name, self._datastore))

@@ -363,7 +363,7 @@ def test_a_view_refuses_to_go_back(ledger, name):
     its = follower(ledger, name)
     first = ledger.recorder.select_notifications(None, 1)[0]
     with pytest.raises(Exception, match="is past position 1"), its.view.together():
-        its.process(first)
+        its.intake.process(first)
 
 
 def recorded(ledger: Ledger, ticket: ETicket) -> None:
