@@ -35,6 +35,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.rows import DictRow, dict_row
 from psycopg.sql import SQL, Identifier
 
+from ledger.errors import Conflict
 from ledger.log.arrays import Bigints, Byteas, Column, Texts, Uuids
 from ledger.log.subscription import PositionSubscription
 
@@ -123,8 +124,11 @@ class CommandRepeated(Exception):
         self.version = version
 
 
-class LogStopped(PersistenceError):
-    """Nothing is appended any more until an operator has decided; it says why."""
+class LogStopped(Conflict):
+    """Nothing is appended any more until an operator has decided."""
+
+    code = "log_stopped"
+    says = "{says}"
 
 
 class LedgerRecorder(postgres.PostgresApplicationRecorder):
@@ -295,7 +299,7 @@ class LedgerRecorder(postgres.PostgresApplicationRecorder):
         said = error.__cause__
         assert isinstance(said, psycopg.Error)
         if said.sqlstate == STOPPED:
-            return LogStopped(said.diag.message_primary)
+            return LogStopped(says=said.diag.message_primary)
         if said.sqlstate == CARRIED_OUT and command is not None:
             (row,) = self._rows(_COMMAND, (command.actor, command.key))
             return CommandRepeated(

@@ -123,6 +123,7 @@ DO: Mapping[str, str] = {
         "Tap the card that the facts name at a terminal to clear it, then try again."
     ),
     "overtaken": "Try again: the state is read anew, and the answer may be another.",
+    "log_stopped": "Only reading is possible until an operator has looked at the log.",
     "party_to_case": "Leave it to an operator who has no part in it.",
     "program_failed": "Do what the program said, then try again.",
     "program_missing": (
