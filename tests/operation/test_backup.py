@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
+from unittest.mock import ANY
 from uuid import uuid4
 
 import psycopg
@@ -83,14 +84,27 @@ def test_a_log_comes_back_from_its_backup_is_proven_and_goes_on(
 
 
 def test_a_backup_is_of_one_moment_and_what_waits_for_its_position_comes_back(
-    ledgerctl, its, settings, database, tmp_path
+    ledgerctl, its, settings, database, tmp_path, monkeypatch
 ):
-    town = story(its)
+    story(its)
     size, late = its.ledger.position(), uuid4()
     its.ledger.recorder.append([StoredEvent(late, 1, "test", b"{}")])
-    assert ledgerctl("backup", tmp_path / "copy")[0] == 0
-    town.top_up(ALICE, 1)  # After that moment: not in the copy.
-    assert its.ledger.position() > size + 1
+    with as_owner(database) as connection:
+        major = connection.info.server_version // 10_000
+    # Somebody writes between that moment and the dump.
+    dump, psql = (find(program, major=major) for program in ("pg_dump", "psql"))
+    append = f"""SELECT {database.schema}.ledger_append(ARRAY[gen_random_uuid()],
+        ARRAY[1], ARRAY['test'], ARRAY['x'::bytea]); SELECT
+        {database.schema}.ledger_sequence()"""
+    script(
+        tmp_path,
+        "pg_dump",
+        f'[ "$1" = --version ] || {psql} -q "{database.server_url}" -c "{append}"'
+        f' > /dev/null\nexec {dump} "$@"',
+    )
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    assert ledgerctl("backup", tmp_path / "copy") == (0, ANY, "")
+    assert its.ledger.position() == size + 3  # One more for each of the two dumps.
     drop(database)
     _, out, _ = ledgerctl("restore", tmp_path / "copy")
     assert f"{size} events are back" in out
