@@ -157,10 +157,8 @@ class Publisher:
         """
         old_size = old.checkpoint.size if old else 0
         size = min(store.size(), old_size + GROW_MAX)
-        if old and (
-            size < old_size or store.tree(old_size).root() != old.checkpoint.root
-        ):
-            raise _changed(old_size)
+        if old is not None:
+            _require_unchanged(store, old.checkpoint, size)
         at = self._clock.now()
         with connection.transaction():
             store.add_tiles(old_size=old_size, size=size)

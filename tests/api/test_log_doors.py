@@ -154,7 +154,7 @@ def test_leaves_are_for_auditors_and_hash_to_the_tiles(
 class Client:
     """The other implementation's way to our server."""
 
-    def __init__(self, client, token: str) -> None:
+    def __init__(self, client, token: str | None) -> None:
         self._client = client
         self._headers = {"Authorization": f"Bearer {token}"}
 

@@ -172,8 +172,10 @@ def test_a_publisher_that_stood_still_does_not_publish_behind_another(
     asked = wire.asked.count("a")
     slow = publisher(ledger, wire, quorum="all", post=meanwhile)
     published.close()
-    assert slow.round() in {Round.PUBLISHED, Round.WAITING}
+    assert slow.round() == Round.WAITING
     assert store_of(ledger).stopped() is None
+    assert slow.round() == Round.PUBLISHED
+    assert newest(ledger, wire, "all").checkpoint.size == 12
     slow.close()
 
 
@@ -183,6 +185,7 @@ def publish_past_the_lock(ledger, wire):
     its = publisher(ledger, wire, quorum="all")
     its._connection = connect(ledger.recorder.datastore)
     its._is_locked = True
+    assert its.round() == Round.PUBLISHED  # What the slow one has signed, first.
     assert its.round() == Round.PUBLISHED
     its.close()
 
@@ -287,6 +290,8 @@ def test_a_cosignature_of_something_else_is_not_taken(ledger, wire):
     wire.answers["a"] = (200, line.encode())
     its = publisher(ledger, wire, quorum="all")
     assert its.round() == Round.WAITING
+    assert store_of(ledger).last_cosigned("a.example") == 0
+    assert store_of(ledger).last_cosigned("b.example") == 3
     its.close()
 
 
