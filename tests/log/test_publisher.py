@@ -190,6 +190,20 @@ def publish_past_the_lock(ledger, wire):
     its.close()
 
 
+def test_an_older_checkpoint_is_not_handed_in_after_a_newer_one(
+    ledger, wire, published
+):
+    """As by a publisher that stood still just after it had signed."""
+    store = store_of(ledger)
+    older = store.newest()
+    assert older is not None
+    append(ledger, 1)
+    assert published.round() == Round.PUBLISHED
+    wire.asked.clear()
+    published._have_cosigned(store, older, ask_all=True)
+    assert wire.asked == []
+
+
 def restored(ledger, database: Database, size: int) -> None:
     """Make the database what an old backup would be."""
     with psycopg.connect(database.url, autocommit=True) as owner:
