@@ -9,10 +9,11 @@ from typing import BinaryIO
 import click
 
 from api.cli.opened import opened
+from ledger.adapters.log_keys import LogKeys
 from ledger.adapters.secrets import FileSecrets
-from ledger.bootstrap import Installation
+from ledger.bootstrap import Installation, verifiers_of
 from ledger.errors import Conflict, Malformed
-from ledger.log.checkpoint import BadNote, Signer, Verifier
+from ledger.log.checkpoint import BadNote, Signer
 from ledger.log.export import Head
 from ledger.log.export import export as lines_of
 from ledger.log.verify import VerifyReport, verify_export
@@ -103,7 +104,7 @@ def _require_proven(report: VerifyReport) -> None:
 
 
 def _signer(its: Installation) -> Signer:
-    return Signer(its.origin, its.secrets.log_key())
+    return its.signers(its.clock.now())[0]
 
 
 def _own_key() -> str:
@@ -112,4 +113,6 @@ def _own_key() -> str:
     secrets = FileSecrets.load(settings.keys_home)
     if secrets is None:
         raise KeyMissing
-    return str(Verifier(settings.origin, secrets.log_key().public_key()))
+    keys = LogKeys(settings.keys_home, secrets.log_key())
+    checkpoints, _ = verifiers_of(settings.origin, keys)
+    return str(checkpoints[0])

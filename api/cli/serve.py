@@ -51,7 +51,7 @@ def serve(settings: Settings, *, port_file: Path | None) -> None:
     for each in (signal.SIGTERM, signal.SIGINT):
         signal.signal(each, _stop)
     with ExitStack() as opened:
-        _ask_witnesses(opened.enter_context(open_installation(settings)))
+        ask_witnesses(opened.enter_context(open_installation(settings)))
         listener = opened.enter_context(_listen(settings.host, settings.port))
         port = listener.getsockname()[1]
         children = Children(replace(settings, port=port), listener)
@@ -70,7 +70,7 @@ def serve(settings: Settings, *, port_file: Path | None) -> None:
             return
 
 
-def _ask_witnesses(its: Installation) -> None:
+def ask_witnesses(its: Installation) -> None:
     """Stop all appending if a witness is ahead of the log, and say so."""
     with its.publisher() as publisher:
         publisher.round(ask_all=True)

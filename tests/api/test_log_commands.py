@@ -12,6 +12,7 @@ from threading import Thread
 import psycopg
 import pytest
 
+from api.cli.serve import ask_witnesses
 from api.cli.witness import make_server
 from ledger.adapters.witness_files import WitnessFolder, witness_key
 from ledger.bootstrap import Installation, open_installation
@@ -25,7 +26,7 @@ from ledger.log.tlog_proof import TlogProof
 from ledger.log.witness import Witness
 from ledger.settings import Settings
 from ledger.vocabulary.codes import Role
-from tests.api.callers import Callers
+from tests.api.callers import Callers, offering_body
 
 VECTORS = Path(__file__).parent.parent / "vectors" / "tlog_vectors.json"
 
@@ -284,12 +285,13 @@ def witness_url(installation, clock, tmp_path) -> Iterator[str]:
         answering.join()
 
 
-def test_a_checkpoint_is_cosigned_over_the_network_before_it_is_served(
-    ledgerctl, callers: Callers, installation, clock, witness_url, tmp_path, database
-):
-    vkey = ledgerctl(
-        *("witness", "key", "--name", "w.example", "--key", tmp_path / "w.key")
-    )[1].strip()
+@pytest.fixture
+def witnessed(
+    ledgerctl, installation, clock, witness_url, tmp_path, database
+) -> Iterator[Installation]:
+    """The installation, with a policy that wants the witness's cosignature."""
+    words = ("witness", "key", "--name", "w.example", "--key", tmp_path / "w.key")
+    vkey = ledgerctl(*words)[1].strip()
     policy = tmp_path / "policy"
     policy.write_text(f"witness w {vkey} {witness_url}\nquorum w\n")
     settings = Settings(
@@ -298,12 +300,46 @@ def test_a_checkpoint_is_cosigned_over_the_network_before_it_is_served(
         home=tmp_path,
         witness_policy=policy,
     )
-    callers.offering()
     with open_installation(settings, clock=clock) as its:
-        note = Note.parse(publish(its))
-        assert its.policy.cosigned(note) == {"w": clock.now()}
+        yield its
+
+
+def test_a_checkpoint_is_cosigned_over_the_network_before_it_is_served(
+    callers: Callers, witnessed, clock
+):
+    for _ in "12":
         callers.offering()
-        publish(its)
+        note = Note.parse(publish(witnessed))
+        assert witnessed.policy.cosigned(note) == {"w": clock.now()}
+
+
+def test_with_an_old_backup_and_a_witness_ahead_nothing_is_accepted(
+    callers: Callers, witnessed, database, capsys
+):
+    """What the server asks before its first request, and what it then answers."""
+    callers.offering()
+    publish(witnessed)
+    ask_witnesses(witnessed)
+    assert capsys.readouterr().err == ""
+    size = witnessed.ledger.position()
+    with psycopg.connect(database.url) as owner:
+        for table in ("ledger_cosignatures", "ledger_checkpoints", "ledger_log"):
+            owner.execute(f"ALTER TABLE {table} DISABLE TRIGGER USER")
+        owner.execute("DELETE FROM ledger_cosignatures")
+        owner.execute("DELETE FROM ledger_checkpoints")
+        owner.execute("DELETE FROM ledger_log WHERE position = %s", (size,))
+        owner.execute("UPDATE ledger_head SET size = size - 1")
+    ask_witnesses(witnessed)
+    sentence = (
+        f"The witness w has cosigned {size} events of this log and only {size - 1} are"
+        " here, as after restoring an old backup: restore the newest one, or begin a"
+        " log with a new origin."
+    )
+    assert capsys.readouterr().err == f"Nothing is appended: {sentence}\n"
+    refused = callers.issuer.post("/v1/offerings", **offering_body())
+    assert refused.refusal == (409, "log_stopped")
+    assert refused.json["detail"] == sentence
+    assert callers.ada.get("/v1/me").status == 200
 
 
 def test_a_witness_wants_to_know_whose_logs_it_watches(ledgerctl, tmp_path):
