@@ -35,9 +35,9 @@ class NoLogs(Malformed):
     says = "Say by --log or --policy which logs are witnessed: their verifier keys."
 
 
-class BadLog(Malformed):
+class WitnessCannotBegin(Malformed):
     code = "malformed"
-    says = "{what}"
+    says = "The witness cannot begin: {why}."
 
 
 _key = click.option(
@@ -170,7 +170,7 @@ def _cosigner(name: str, key_file: Path) -> Cosigner:
     try:
         return Cosigner(name, witness_key(key_file))
     except BadNote as error:
-        raise BadLog(what=f"{name} is no name of a key: {error}.") from None
+        raise WitnessCannotBegin(why=f"{name} is no name of a key") from error
 
 
 def _logs(vkeys: tuple[str, ...], policy_file: Path | None) -> list[Verifier]:
@@ -180,9 +180,11 @@ def _logs(vkeys: tuple[str, ...], policy_file: Path | None) -> list[Verifier]:
             policy = Policy.parse(policy_file.read_bytes())
             logs += [known.verifier for known in policy.logs]
     except BadNote as error:
-        raise BadLog(what=f"A key is no verifier key of a log: {error}.") from None
+        raise WitnessCannotBegin(
+            why=f"a key is no verifier key of a log, {error}"
+        ) from None
     except BadPolicy as error:
-        raise BadLog(what=str(error)) from None
+        raise WitnessCannotBegin(why=str(error).rstrip(".")) from None
     if not logs:
         raise NoLogs
     return logs

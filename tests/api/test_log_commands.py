@@ -348,4 +348,4 @@ def test_a_witness_wants_to_know_whose_logs_it_watches(ledgerctl, tmp_path):
     assert code == 1
     assert said.startswith("Say by --log or --policy")
     wrong = ledgerctl(*words, "--state", tmp_path / "state", "--log", "nonsense")
-    assert wrong[2].startswith("A key is no verifier key of a log")
+    assert wrong[2].startswith("The witness cannot begin: a key is no verifier")
