@@ -23,6 +23,8 @@ Statement: TypeAlias = tuple[LiteralString, Sequence[object]]
 
 TRACKING_TABLE = "projection_tracking"
 
+SENT_TOGETHER_MAX = 50
+
 
 class BookmarkMoved(IntegrityError):
     """The bookmark stands further on: somebody else moved this view."""
@@ -126,20 +128,35 @@ class _Batch:
         if row is None:
             raise BookmarkMoved(f"{name} has no bookmark here any more")
         self.position: int = row["position"]
+        self._waiting: list[tuple[int, Statement]] = []
 
     def change(self, position: int, statements: Sequence[Statement]) -> None:
         if position <= self.position:
             raise BookmarkMoved(f"{self._name} is past position {position} already")
         if position > self.position + 1:
             raise Skipped(f"{self._name} was not given position {self.position + 1}")
-        for query, values in statements:
-            self._cursor.execute(query, values)
-            if query.startswith("UPDATE") and self._cursor.rowcount == 0:
-                raise DoesNotFit(f"nothing to change for position {position}: {query}")
+        self._waiting += [(position, statement) for statement in statements]
         self.position = position
+        if len(self._waiting) >= SENT_TOGETHER_MAX:
+            self._send()
 
     def close(self) -> None:
+        self._send()
         self._cursor.execute(self._bookmark.move, (self.position, self._name))
+
+    def _send(self) -> None:
+        """Have the statements carried out in their order, in one round trip.
+
+        They answer with a few bytes each, so the server can always say them; were they
+        many or long, both sides could wait for the other to read.
+        """
+        waiting, self._waiting = self._waiting, []
+        connection = self._cursor.connection
+        with connection.pipeline():
+            done = [connection.execute(*statement) for _, statement in waiting]
+        for cursor, (position, (query, _)) in zip(done, waiting, strict=True):
+            if query.startswith("UPDATE") and cursor.rowcount == 0:
+                raise DoesNotFit(f"nothing to change for position {position}: {query}")
 
 
 TView = TypeVar("TView", bound=View)

@@ -38,8 +38,11 @@ _log = logging.getLogger(__name__)
 class Follower:
     """Keeps one view up to date, for as long as it is run."""
 
-    def __init__(self, ledger: Ledger, projection: AnyProjection) -> None:
+    def __init__(
+        self, ledger: Ledger, projection: AnyProjection, *, batch_max: int = BATCH_MAX
+    ) -> None:
         self._ledger = ledger
+        self._batch_max = batch_max
         self.intake = Intake(ledger, projection)
         self.view: View = projection.view
         self.name = projection.name
@@ -64,7 +67,7 @@ class Follower:
         Raises `Stopped` at an event that does not fit; those before it are kept.
         """
         found = self._ledger.recorder.select_notifications(
-            self.view.position(), BATCH_MAX, inclusive_of_start=False
+            self.view.position(), self._batch_max, inclusive_of_start=False
         )
         try:
             self.intake.take_in(found, connection)

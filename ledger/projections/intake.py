@@ -113,10 +113,19 @@ class Intake:
         connection: Connection[DictRow],
         bookmark: Bookmark,
     ) -> None:
-        if found:
+        if not found:
+            return
+        try:
             with self.view.together(connection, bookmark):
                 for each in found:
                     self.process(each)
+        except (BookmarkMoved, Stopped):
+            raise
+        except Exception as error:
+            if passes(error):
+                raise
+            # Statements are sent together: of one event alone, this is the one.
+            raise Stopped(found[-1], error) from error
 
 
 def passes(error: Exception) -> bool:

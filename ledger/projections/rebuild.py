@@ -89,13 +89,20 @@ class Rebuild:
     """One rebuild of one view, for the thread that runs it."""
 
     def __init__(
-        self, ledger: Ledger, projection: AnyProjection, *, code: str | None = None
+        self,
+        ledger: Ledger,
+        projection: AnyProjection,
+        *,
+        code: str | None = None,
+        batch_max: int = BATCH_MAX,
     ) -> None:
         """`code` stands for all that fills the view; by default it is the sources'."""
         self._ledger = ledger
         self._view = projection.view
         self._intake = Intake(ledger, projection)
         self._code = code
+        self._batch_max = batch_max
+        self._swap_events_max = min(batch_max, SWAP_EVENTS_MAX)
         self._position = 0
         self._done = 0
         self._began_s = 0.0
@@ -192,7 +199,7 @@ class Rebuild:
     ) -> bool:
         """Take the next events in, in one commit; say whether there are many more."""
         found = self._ledger.recorder.select_notifications(
-            self._position, BATCH_MAX, inclusive_of_start=False
+            self._position, self._batch_max, inclusive_of_start=False
         )
         self._intake.take_in(found, connection, BESIDE)
         if found:
@@ -201,7 +208,7 @@ class Rebuild:
         total = max(self._position, self._ledger.recorder.size())
         took_s = max(time.monotonic() - self._began_s, 1e-6)
         tell(Progress(self.name, self._position, total, self._done / took_s))
-        return total - self._position > SWAP_EVENTS_MAX
+        return total - self._position > self._swap_events_max
 
     def _swap(self, connection: Connection[DictRow]) -> int | None:
         """Take the last events in and put the new tables in place, in one commit.
@@ -218,9 +225,9 @@ class Rebuild:
             connection.execute(LIVE.begin, (self.name,))
             connection.execute(LIVE.hold, (self.name,))
             last = self._ledger.recorder.select_notifications(
-                self._position, SWAP_EVENTS_MAX + 1, inclusive_of_start=False
+                self._position, self._swap_events_max + 1, inclusive_of_start=False
             )
-            if len(last) > SWAP_EVENTS_MAX:
+            if len(last) > self._swap_events_max:
                 return None
             self._intake.take_in(last, connection, BESIDE)
             row = connection.execute(
