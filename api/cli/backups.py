@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
@@ -12,6 +15,7 @@ from ledger.adapters.secrets import FileSecrets
 from ledger.clock import SystemClock
 from ledger.operation import backup as copying
 from ledger.operation import restore as bringing_back
+from ledger.operation.leaves import Tell
 from ledger.operation.restore import KeysMissing
 from ledger.settings import Settings
 
@@ -26,7 +30,7 @@ def backup(folder: Path) -> None:
     secrets = FileSecrets.load(settings.keys_home)
     if secrets is None:
         raise KeysMissing(folder=settings.keys_home)
-    with database(settings) as url:
+    with database(settings) as url, _shown() as tell:
         made = copying.backup(
             url,
             folder,
@@ -35,6 +39,7 @@ def backup(folder: Path) -> None:
             secrets=secrets,
             log_keys=LogKeys(settings.keys_home, secrets.log_key()),
             at=SystemClock().now(),
+            tell=tell,
         )
     click.echo(f"{made.size} events of {made.origin} are in {folder}.")
     click.echo(
@@ -64,7 +69,7 @@ def restore(
     settings = Settings.load()
     if not without_subject_keys:
         subject_keys = subject_keys or folder / copying.KEYS_DUMP
-    with database(settings) as url:
+    with database(settings) as url, _shown() as tell:
         back = bringing_back.restore(
             url,
             folder,
@@ -73,6 +78,7 @@ def restore(
             secrets=FileSecrets.load(settings.keys_home),
             keys_home=settings.keys_home,
             subject_keys=subject_keys,
+            tell=tell,
         )
     made_at = back.manifest.made_at.isoformat(timespec="seconds")
     click.echo(
@@ -83,3 +89,18 @@ def restore(
         "Tokens revoked and persons erased since then are as they were before:"
         " revoke and erase them again."
     )
+
+
+@contextmanager
+def _shown() -> Iterator[Tell | None]:
+    """Show on a terminal how far the hashing is."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    with click.progressbar(length=1, label="hashing", file=sys.stderr) as bar:
+
+        def tell(done: int, total: int) -> None:
+            bar.length = max(total, 1)
+            bar.update(done - bar.pos)
+
+        yield tell

@@ -30,7 +30,7 @@ from ledger.adapters.secrets import FileSecrets
 from ledger.errors import Conflict, Malformed
 from ledger.log.checkpoint import Checkpoint
 from ledger.log.note import Signer, sign
-from ledger.operation.leaves import derive
+from ledger.operation.leaves import Tell, derive
 from ledger.operation.programs import run
 
 FORMAT = "eticket-ledger/backup/1"
@@ -128,6 +128,7 @@ def backup(
     secrets: FileSecrets,
     log_keys: LogKeys,
     at: datetime,
+    tell: Tell | None = None,
 ) -> Manifest:
     """Copy the log of a schema into a new folder, while writers go on.
 
@@ -165,7 +166,7 @@ def backup(
                 server_version=server_version,
             )
             (folder / name).chmod(0o600)
-        tree = derive(connection, schema, size=size)
+        tree = derive(connection, schema, size=size, tell=tell)
     signers = [Signer(origin, key.private) for key in log_keys.signing(at)]
     manifest = Manifest(
         origin=origin,

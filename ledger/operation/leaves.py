@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeAlias
 
 from psycopg import Connection
 from psycopg.rows import tuple_row
@@ -13,6 +14,9 @@ from ledger.log.leaf import leaf
 from ledger.log.merkle import Tree, leaf_hash
 
 BATCH_MAX = 2_000
+
+Tell: TypeAlias = Callable[[int, int], None]
+"""Is told now and then how many leaves of how many are hashed."""
 
 _IN_ORDER = """
 SELECT l.position, l.originator_id, l.originator_version, l.leaf_hash, e.topic, e.state
@@ -28,7 +32,12 @@ class LogDamaged(Conflict):
 
 
 def derive(
-    connection: Connection[Any], schema: str, *, size: int, after: int = 0
+    connection: Connection[Any],
+    schema: str,
+    *,
+    size: int,
+    after: int = 0,
+    tell: Tell | None = None,
 ) -> Tree:
     """Return the tree over the events after `after` up to `size`, leaves hashed anew.
 
@@ -54,6 +63,8 @@ def derive(
                 what = "its event is not the one that was appended"
                 raise LogDamaged(position=position, what=what)
             tree.append(hashed)
+            if tell is not None and tree.size % BATCH_MAX == 0:
+                tell(tree.size, size - after)
     if after + tree.size != size:
         due = after + tree.size + 1
         raise LogDamaged(position=due, what="there is no such position")

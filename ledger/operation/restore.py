@@ -32,7 +32,7 @@ from ledger.operation.backup import (
     NotEmpty,
     sha256_of,
 )
-from ledger.operation.leaves import LogDamaged, derive
+from ledger.operation.leaves import LogDamaged, Tell, derive
 from ledger.operation.programs import run
 
 
@@ -68,6 +68,7 @@ def restore(
     secrets: FileSecrets | None,
     keys_home: Path,
     subject_keys: Path | None,
+    tell: Tell | None = None,
 ) -> Restored:
     """Bring a backup back into a database that has no such schema yet.
 
@@ -107,7 +108,7 @@ def restore(
                     url=url,
                     server_version=version,
                 )
-            _prove(connection, schema, checkpoint)
+            _prove(connection, schema, checkpoint, tell)
         except BaseException:
             drop = SQL("DROP SCHEMA {} CASCADE")
             connection.execute(drop.format(Identifier(schema)))
@@ -166,11 +167,16 @@ def _make_way(connection: Connection[Any], schema: str) -> None:
     connection.execute(SQL("DROP SCHEMA {}").format(Identifier(schema)))
 
 
-def _prove(connection: Connection[Any], schema: str, checkpoint: Checkpoint) -> None:
+def _prove(
+    connection: Connection[Any],
+    schema: str,
+    checkpoint: Checkpoint,
+    tell: Tell | None,
+) -> None:
     size = _count(connection, schema, "ledger_log")
     try:
         with connection.transaction():
-            root = derive(connection, schema, size=size).root()
+            root = derive(connection, schema, size=size, tell=tell).root()
     except LogDamaged as damaged:
         raise BadBackup(why=str(damaged).rstrip(".")) from None
     if (size, root) != (checkpoint.size, checkpoint.root):
