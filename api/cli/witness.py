@@ -27,6 +27,7 @@ from ledger.settings import PORT_MAX
 
 TIMEOUT_S = 10.0
 TOO_LONG = 413
+NOT_KEPT = 500
 LENGTH_REQUIRED = 411
 
 
@@ -132,9 +133,15 @@ def make_server(
                 self._answer(Answer(TOO_LONG), close=True)
             else:
                 body = self.rfile.read(int(length))
-                known = self.path == PATH
-                asked = its.add_checkpoint(body, at=now()) if known else None
-                self._answer(asked or Answer(NOT_FOUND, "there is nothing here\n"))
+                self._answer(self._asked(body))
+
+        def _asked(self, body: bytes) -> Answer:
+            if self.path != PATH:
+                return Answer(NOT_FOUND, "there is nothing here\n")
+            try:
+                return its.add_checkpoint(body, at=now())
+            except OSError:  # What cannot be kept is not cosigned.
+                return Answer(NOT_KEPT, "the checkpoint cannot be kept\n")
 
         def _answer(self, answer: Answer, *, close: bool = False) -> None:
             body = answer.body.encode()

@@ -41,7 +41,7 @@ RETRY_S = 1.0
 GROW_MAX = 100_000
 """Events that one checkpoint adds at most: a commit stays a short one."""
 
-WITNESS_REST_MAX_S = 60.0
+WITNESS_REST_MAX_S = 15.0
 """A witness that does not answer is left alone so long at most."""
 
 _LOCK = """

@@ -27,8 +27,11 @@ from ledger.log.merkle import HASH_LENGTH, Tree
 from ledger.log.note import BadNote, from_base64, to_base64
 
 FORMAT = "eticket-ledger/receipt/1"
-MERGE_DELAY = timedelta(seconds=60)
-"""So long at most until a checkpoint includes what was receipted."""
+MERGE_DELAY = timedelta(hours=1)
+"""So long at most until a published checkpoint includes what was receipted.
+
+A second or two, mostly; but while witnesses are away nothing is published, nor lost.
+"""
 
 LEAVES_MAX = 100_000
 _TIME = "%Y-%m-%dT%H:%M:%SZ"
@@ -184,7 +187,8 @@ def _promise(
 
 def _not_there(why: str, *, late: bool) -> Finding:
     if late:
-        return Finding(Verdict.REFUTED, f"Past its time limit {why}: it was lost.")
+        said = f"Past its time limit {why}: the log has not kept its promise."
+        return Finding(Verdict.REFUTED, said)
     return Finding(
         Verdict.UNCHECKED,
         f"{why[0].upper()}{why[1:]}, and nothing shows that this checkpoint is later"

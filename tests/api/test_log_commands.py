@@ -224,7 +224,7 @@ def test_a_receipt_that_the_log_does_not_keep_proves_a_loss(
     code, out, _ = ledgerctl(*held, "--log", export)
     assert (code, out) == (1, "Refuted: Position 2 of the log is another event.\n")
 
-    late = (at + timedelta(hours=1)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    late = (at + timedelta(hours=2)).strftime("%Y-%m-%dT%H:%M:%SZ")
     for event in (Promised(bytes(32), None), Promised(bytes(32), 10_000)):
         given(event)
         code, out, _ = ledgerctl(*held, "--log", export)

@@ -42,7 +42,7 @@ def test_a_receipt_is_a_few_lines_in_one_form():
         "eticket-ledger/receipt/1",
         ORIGIN,
         "time 2026-11-22T12:00:00Z",
-        "by 2026-11-22T12:01:00Z",
+        "by 2026-11-22T13:00:00Z",
     ]
     assert PLACED.text().splitlines()[4].endswith(" 5")
     assert PROMISED.text().endswith(" ?\n")
