@@ -41,7 +41,7 @@ from api.v1 import (
 )
 from ledger.bootstrap import Installation, verifiers_of
 from ledger.clock import new_id
-from ledger.log.checkpoint import Signer
+from ledger.log.note import Signer
 from ledger.projections.runner import Runner
 
 BODY_MAX = 64 * 1024

@@ -13,9 +13,9 @@ from ledger.adapters.log_keys import LogKeys
 from ledger.adapters.secrets import FileSecrets
 from ledger.bootstrap import Installation, verifiers_of
 from ledger.errors import Conflict, Malformed
-from ledger.log.checkpoint import BadNote, Signer
 from ledger.log.export import Head
 from ledger.log.export import export as lines_of
+from ledger.log.note import BadNote, Signer
 from ledger.log.verify import VerifyReport, verify_export
 from ledger.settings import Settings
 

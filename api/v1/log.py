@@ -14,9 +14,8 @@ from api.openapi.routes import Json, Routes
 from api.receipts import Receipts
 from ledger.application import Ledger
 from ledger.errors import Unknown
-from ledger.log.checkpoint import Signer
 from ledger.log.export import export
-from ledger.log.note import to_base64
+from ledger.log.note import Signer, to_base64
 from ledger.log.policy import Policy
 from ledger.log.proof_store import NotPublished, ProofStore, Published
 from ledger.log.tlog_proof import TlogProof

@@ -16,11 +16,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from ledger.log.merkle import HASH_LENGTH
-from ledger.log.note import BadNote as BadNote
-from ledger.log.note import Signer as Signer
-from ledger.log.note import Verifier as Verifier
-from ledger.log.note import from_base64, to_base64
-from ledger.log.note import open_note as open_note
+from ledger.log.note import BadNote, from_base64, to_base64
 
 _SIZE = re.compile(r"0|[1-9][0-9]{0,18}")
 

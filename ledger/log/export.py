@@ -22,9 +22,10 @@ from uuid import UUID
 
 from eventsourcing.persistence import ApplicationRecorder, Notification
 
-from ledger.log.checkpoint import Checkpoint, Signer
+from ledger.log.checkpoint import Checkpoint
 from ledger.log.leaf import leaf
 from ledger.log.merkle import Tree, leaf_hash
+from ledger.log.note import Signer
 
 FORMAT = "eticket-ledger/export/1"
 BATCH_MAX = 1_000

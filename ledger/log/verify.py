@@ -15,9 +15,10 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from ledger.log.checkpoint import BadNote, Checkpoint, Verifier, open_note
+from ledger.log.checkpoint import Checkpoint
 from ledger.log.export import FORMAT, ExportedEvent, encode
 from ledger.log.merkle import Tree
+from ledger.log.note import BadNote, Verifier, open_note
 from ledger.log.replay import BadHistory, Replay
 
 LINE_MAX = 64 * 1024 * 1024

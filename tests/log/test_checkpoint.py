@@ -5,7 +5,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ledger.log.checkpoint import BadNote, Checkpoint, Signer, Verifier, open_note
+from ledger.log.checkpoint import Checkpoint
+from ledger.log.note import BadNote, Signer, Verifier, open_note
 from tests.log.vectors import VECTORS
 
 SIGNER = Signer("tickets.example/log", Ed25519PrivateKey.from_private_bytes(bytes(32)))

@@ -14,10 +14,11 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from eventsourcing.persistence import StoredEvent
 
-from ledger.log.checkpoint import BadNote, Checkpoint, Signer, open_note
+from ledger.log.checkpoint import Checkpoint
 from ledger.log.export import ExportedEvent, Head, encode, export
 from ledger.log.history import owners
 from ledger.log.merkle import Tree
+from ledger.log.note import BadNote, Signer, open_note
 from ledger.log.verify import exported_events, verify_export
 from tests.domain.examples import ALICE, BOB, CAROL
 from tests.log.opened import short_story

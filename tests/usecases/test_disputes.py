@@ -21,8 +21,8 @@ from ledger.aggregates.e_ticket import ETicket, HoldKind, Life, LockKind
 from ledger.aggregates.e_ticket.refusals import Frozen, InDispense
 from ledger.application import attempt
 from ledger.errors import Refusal
-from ledger.log.checkpoint import Signer
 from ledger.log.export import export
+from ledger.log.note import Signer
 from ledger.log.verify import verify_export
 from ledger.usecases import cases, disputes, erasure, parties
 from ledger.usecases.disputes import CaseOfAnother, NoComplaint, NotTheirTicket
