@@ -41,6 +41,8 @@ class Peers:
     def _ask(
         self, method: str, url: str, body: bytes | None, headers: dict[str, str]
     ) -> tuple[int, bytes]:
+        if not url.startswith(("http://", "https://")):
+            raise Unreachable(f"{url} is no address of HTTP")
         try:
             answer = self._pool.request(
                 method,

@@ -14,6 +14,7 @@ import pytest
 
 from api.cli.serve import ask_witnesses
 from api.cli.witness import make_server
+from ledger.adapters.peers import Peers, Unreachable
 from ledger.adapters.witness_files import WitnessFolder, witness_key
 from ledger.bootstrap import Installation, open_installation
 from ledger.clock import new_id
@@ -23,7 +24,7 @@ from ledger.log.publisher import Round
 from ledger.log.receipt import Promised, Receipt
 from ledger.log.tiles import Tile, pack, tile_counts
 from ledger.log.tlog_proof import TlogProof
-from ledger.log.witness import Witness
+from ledger.log.witness import PATH, REQUEST_MAX, Witness
 from ledger.settings import Settings
 from ledger.vocabulary.codes import Role
 from tests.api.callers import Callers, offering_body
@@ -349,3 +350,53 @@ def test_a_witness_wants_to_know_whose_logs_it_watches(ledgerctl, tmp_path):
     assert said.startswith("Say by --log or --policy")
     wrong = ledgerctl(*words, "--state", tmp_path / "state", "--log", "nonsense")
     assert wrong[2].startswith("The witness cannot begin: a key is no verifier")
+
+
+def test_a_witness_s_server_answers_strangers_shortly(witness_url):
+    peers = Peers()
+    assert peers.post(f"{witness_url}/elsewhere", b"")[0] == 404
+    assert peers.post(f"{witness_url}{PATH}", b"")[0] == 400
+    assert peers.post(f"{witness_url}{PATH}", bytes(REQUEST_MAX + 1))[0] == 413
+    assert peers.get(f"{witness_url}{PATH}")[0] == 501
+    peers.close()
+
+
+def test_a_peer_that_is_not_there_is_said_to_be_unreachable(ledgerctl, keys, tmp_path):
+    peers = Peers()
+    for url in ("http://127.0.0.1:1/log", "http://", "nonsense"):
+        with pytest.raises(Unreachable):
+            peers.get(url)
+    peers.close()
+    watch = ("log", "watch", "http://127.0.0.1:1/log", "--state", tmp_path / "seen")
+    code, _, said = ledgerctl(*watch, *keys)
+    assert (code, said.split(":")[0]) == (2, "Could not be checked")
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (None, "cannot be read: No such file"),
+        ("quorum", "Line 1 of the policy: it is none of log, witness, group, quorum."),
+        ("", "The policy has no quorum line."),
+    ],
+)
+def test_a_policy_that_is_none_stops_the_program_at_its_start(
+    ledgerctl, monkeypatch, tmp_path, content, says
+):
+    policy = tmp_path / "policy"
+    if content is not None:
+        policy.write_text(content)
+    monkeypatch.setenv("LEDGER_WITNESS_POLICY", str(policy))
+    code, _, said = ledgerctl("init")
+    assert code == 1
+    assert says in said
+
+
+def test_a_log_s_further_keys_are_for_their_owner_alone(ledgerctl, tmp_path):
+    assert ledgerctl("log", "rotate-key")[0] == 0
+    path = tmp_path / "keys" / "log-keys.json"
+    assert path.stat().st_mode & 0o077 == 0
+    path.chmod(0o644)
+    code, _, said = ledgerctl("log", "keys")
+    assert code == 2
+    assert "chmod 600" in said

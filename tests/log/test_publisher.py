@@ -13,7 +13,7 @@ from ledger.log.publisher import Publisher, Round
 from ledger.log.recorder import LogStopped, connect
 from ledger.log.tiles import WIDTH, Tile
 from tests.databases import Database
-from tests.log.opened import again
+from tests.log.opened import again, opened
 from tests.log.witnessing import (
     COSIGNERS,
     ORIGIN,
@@ -332,3 +332,40 @@ def test_it_runs_until_it_is_told_to_stop(ledger, wire, database):
         stop.set()
         running.join()
     assert newest(ledger, wire).checkpoint.size == 3
+
+
+@pytest.mark.parametrize(
+    "table", ["ledger_tiles", "ledger_checkpoints", "ledger_cosignatures"]
+)
+@pytest.mark.parametrize(
+    "change", ["UPDATE {} SET {} = {}", "DELETE FROM {}", "TRUNCATE {} CASCADE"]
+)
+def test_what_was_proven_is_not_rewritten_even_by_its_owner(
+    ledger, wire, published, database, table, change
+):
+    append(ledger, 300)
+    assert published.round() == Round.PUBLISHED
+    column = "root" if table == "ledger_tiles" else "size"
+    with (
+        psycopg.connect(database.url) as owner,
+        pytest.raises(psycopg.errors.InsufficientPrivilege, match="append-only"),
+    ):
+        owner.execute(change.format(table, column, column).encode())
+
+
+def test_two_logs_in_one_database_are_published_side_by_side(
+    ledger, wire, published, postgres_url
+):
+    """Each has a lock, tiles and checkpoints of its own."""
+    with (
+        psycopg.connect(postgres_url, autocommit=True) as owner,
+        opened(Database(url="", server_url=postgres_url, schema="test_beside")) as two,
+    ):
+        append(two, 3)
+        other = publisher(two, Wire(SetClock()))
+        assert other.round() == Round.PUBLISHED
+        assert newest(two, wire).checkpoint.size == 3
+        assert newest(ledger, wire).checkpoint.size == 10
+        other.close()
+        two.close()
+        owner.execute("DROP SCHEMA test_beside CASCADE")
