@@ -1,4 +1,4 @@
-"""More of `ledgerctl log`: publish, prove, watch, and change the log's key.
+"""More of `ledgerctl log`: publish, prove, and change the log's key.
 
 Checking commands exit with 0 if what they check is proven, 1 if it is refuted, and 2
 if it could not be checked.
@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import signal
 import sys
-import time
 from datetime import timedelta
 from pathlib import Path
 from threading import Event, Thread
@@ -21,26 +20,20 @@ from api.app import make_log
 from api.cli.opened import opened
 from api.cli.parent import end_with_parent
 from api.cli.reading import (
-    NOT_CHECKED,
     CannotCheck,
     checked,
     checkpoint_in,
-    could_not,
     policy_of,
-    remote_log,
     text_of,
     verifiers,
 )
 from ledger.adapters.roles import DatabaseRole
-from ledger.adapters.witness_files import replace_file
 from ledger.bootstrap import Installation, verifiers_of
 from ledger.errors import Unknown
 from ledger.log.export import ExportedEvent
 from ledger.log.merkle import BadProof
-from ledger.log.note import BadNote, Note, Verifier
-from ledger.log.policy import Policy
+from ledger.log.note import BadNote, Note
 from ledger.log.proof_store import NotPublished
-from ledger.log.remote import Fork, RemoteLog
 from ledger.log.selftest import run as try_vectors
 from ledger.log.sequencer import Sequencer
 from ledger.log.stream_proof import check, write
@@ -51,13 +44,13 @@ OVERLAP_DAYS = 30
 OVERLAP_DAYS_MAX = 3_650
 
 _file = click.Path(exists=True, dir_okay=False, path_type=Path)
-_keys = click.option(
+KEYS = click.option(
     "--key",
     "vkeys",
     multiple=True,
     help="A verifier key of the log, repeatable; else this installation's.",
 )
-_policy = click.option(
+POLICY = click.option(
     "--policy",
     "policy_file",
     type=_file,
@@ -140,8 +133,8 @@ def prove(ticket_id: UUID, output: Path | None) -> None:
 
 @click.command()
 @click.argument("file", type=_file)
-@_keys
-@_policy
+@KEYS
+@POLICY
 def check_proof(file: Path, vkeys: tuple[str, ...], policy_file: Path | None) -> None:
     """Check a file of `log prove` with nothing but the log's verifier key."""
     lines = checked(lambda: text_of(file)).splitlines(keepends=True)
@@ -160,48 +153,6 @@ def check_proof(file: Path, vkeys: tuple[str, ...], policy_file: Path | None) ->
         f"Proven: {len(events)} events are among the first {checkpoint.size} of the"
         f" log {checkpoint.origin}."
     )
-
-
-@click.command()
-@click.argument("log_at", metavar="URL|FOLDER")
-@_keys
-@_policy
-@click.option(
-    "--state",
-    required=True,
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="The file where the last checkpoint that was seen is kept.",
-)
-@click.option("--every", "pause_s", type=click.FloatRange(min=0.1), help="Seconds.")
-def watch(
-    log_at: str,
-    vkeys: tuple[str, ...],
-    policy_file: Path | None,
-    state: Path,
-    pause_s: float | None,
-) -> None:
-    """Look whether a log still continues what it was when last seen.
-
-    Exits with 1 and both checkpoints if it does not: then the log has two histories,
-    and the two signatures prove it. With --every it looks until that happens.
-    """
-    keys = checked(lambda: verifiers(vkeys))
-    policy = checked(lambda: policy_of(policy_file))
-    log = remote_log(log_at)
-    while True:
-        try:
-            click.echo(_look(log, keys, policy, state))
-        except _Alarm as alarm:
-            click.echo(f"ALARM: {alarm}", err=True)
-            click.echo(f"\n{alarm.before}\n{alarm.now}", err=True)
-            sys.exit(REFUTED)
-        except NOT_CHECKED as error:
-            if pause_s is None:
-                could_not(error)
-            click.echo(f"Could not be checked: {error}", err=True)
-        if pause_s is None:
-            return
-        time.sleep(pause_s)
 
 
 @click.command()
@@ -232,35 +183,6 @@ def keys() -> None:
     """Print all verifier keys, of checkpoints and of receipts, the newest first."""
     for verifier in checked(lambda: verifiers(())):
         click.echo(verifier)
-
-
-class _Alarm(Exception):
-    """Two signed checkpoints that contradict each other: both notes are the proof."""
-
-    def __init__(self, fork: Fork, *, before: str, now: str) -> None:
-        super().__init__(str(fork))
-        self.before = before
-        self.now = now
-
-
-def _look(log: RemoteLog, keys: list[Verifier], policy: Policy, state: Path) -> str:
-    """Fetch the newest checkpoint, hold it against the last one, and keep it."""
-    new, note = log.checkpoint(keys)
-    if not policy.is_met(policy.cosigned(Note.parse(note))):
-        raise CannotCheck("No quorum of witnesses has cosigned the checkpoint.")
-    grown = "seen for the first time"
-    if state.exists():
-        before = text_of(state)
-        old = checkpoint_in(before, keys)
-        if old.origin != new.origin:
-            raise CannotCheck(f"{state} is about the log {old.origin}.")
-        try:
-            log.require_continues(old, new)
-        except Fork as fork:
-            raise _Alarm(fork, before=before, now=note) from None
-        grown = f"it continues the {old.size} that were seen before"
-    replace_file(state, note.encode())
-    return f"{new.origin}: {new.size} events; {grown}."
 
 
 def _events_of(its: Installation, stream_id: UUID) -> list[ExportedEvent]:

@@ -20,6 +20,7 @@ from api.cli import (
     server,
     tickets,
     tokens,
+    watching,
     witness,
 )
 from api.cli.serve import ServeError
@@ -81,7 +82,7 @@ for command in (
     log_proofs.publish,
     log_proofs.prove,
     log_proofs.check_proof,
-    log_proofs.watch,
+    watching.watch,
     log_proofs.rotate_key,
     log_proofs.keys,
 ):
