@@ -67,7 +67,7 @@ class Intake:
         self._ledger = ledger
         self._projection = projection
         self._takes = {
-            topic: projection.takes(event) for topic, event in _events().items()
+            topic: projection.takes(event) for topic, event in events_by_topic().items()
         }
         self.view: View = projection.view
 
@@ -138,7 +138,7 @@ def passes(error: Exception) -> bool:
 
 
 @cache
-def _events() -> Mapping[str, type]:
+def events_by_topic() -> Mapping[str, type]:
     """All events that aggregates of this version record, by their stored names."""
     topics = {
         event.TOPIC
@@ -147,5 +147,6 @@ def _events() -> Mapping[str, type]:
         if isinstance(event, type)
         and issubclass(event, Recorded.Event)
         and hasattr(event, "TOPIC")
+        and not event.__name__.startswith("_")  # What several events share.
     }
     return {topic: resolve_topic(topic) for topic in topics}

@@ -99,7 +99,7 @@ class Rebuild:
         """`code` stands for all that fills the view; by default it is the sources'."""
         self._ledger = ledger
         self._view = projection.view
-        self._intake = Intake(ledger, projection)
+        self.intake = Intake(ledger, projection)
         self._code = code
         self._batch_max = batch_max
         self._swap_events_max = min(batch_max, SWAP_EVENTS_MAX)
@@ -201,7 +201,7 @@ class Rebuild:
         found = self._ledger.recorder.select_notifications(
             self._position, self._batch_max, inclusive_of_start=False
         )
-        self._intake.take_in(found, connection, BESIDE)
+        self.intake.take_in(found, connection, BESIDE)
         if found:
             self._position = found[-1].id
             self._done += len(found)
@@ -229,7 +229,7 @@ class Rebuild:
             )
             if len(last) > self._swap_events_max:
                 return None
-            self._intake.take_in(last, connection, BESIDE)
+            self.intake.take_in(last, connection, BESIDE)
             row = connection.execute(
                 "SELECT projection_rebuild_swap(%s) AS position", (self.name,)
             ).fetchone()

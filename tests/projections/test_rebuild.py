@@ -10,9 +10,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from contextlib import suppress
-from functools import partial
 from pathlib import Path
-from random import Random
 from threading import Event, Thread
 from time import monotonic
 from uuid import UUID
@@ -40,11 +38,9 @@ from ledger.projections.wallet import WalletView
 from tests.databases import Database
 from tests.domain.examples import NOON
 from tests.projections.following import catch_up, contents, follower
-from tests.projections.whims import Story
-from tests.usecases.town import CAUSE
+from tests.projections.whims import stories
 
 ROOT = Path(__file__).parents[2]
-STEPS = 30
 BATCH = 7
 LONGEST_WAIT_S = 2.0  # Of a reader: the swap's own limit, on a busy machine.
 
@@ -56,14 +52,6 @@ SELECT projection_shape(view) || (SELECT string_agg(concat_ws(' ', c.relname,
     AND relname IN (SELECT name FROM projection_tables WHERE view = its.view))
 FROM (SELECT DISTINCT view FROM projection_tables) its WHERE view = %s
 """
-
-
-def stories(ledger: Ledger, seed: int = 1, number: int = 2) -> None:
-    chance = Random(seed)
-    for kind in ("admission", "coupon") * (number // 2):
-        story = Story(partial(ledger.record, cause=CAUSE), kind)
-        for _ in range(STEPS):
-            story.go_on(chance.randrange(10_000))
 
 
 def rebuild_of(ledger: Ledger, name: str, code: str = "that code") -> Rebuild:

@@ -7,22 +7,26 @@ from collections.abc import Callable
 from contextlib import suppress
 from datetime import timedelta
 from functools import partial
+from random import Random
 from typing import Any
 from uuid import UUID
 
 from ledger.aggregates.base import Recorded
 from ledger.aggregates.e_ticket import ETicket, FormKind, HoldKind, LockKind, Terms
 from ledger.aggregates.medium import Change, Medium, SlotState
+from ledger.application import Ledger
 from ledger.errors import Refusal
 from ledger.vocabulary.codes import Verdict
 from ledger.vocabulary.ids import medium_id
 from tests.domain.examples import ALICE, BOB, CAROL, DISPENSER, ISSUER, NOON, a_ticket
+from tests.usecases.town import CAUSE
 
 SOON = NOON + timedelta(seconds=60)
 OVER = NOON + timedelta(hours=101)
 PRESS = DISPENSER
 MACHINE = {"device_id": PRESS}
 PEOPLE = [ALICE, BOB, CAROL]
+STEPS = 30
 CASES = [UUID(int=51), UUID(int=52)]
 TERMS = Terms(
     resale_cap_percent=110,
@@ -278,6 +282,15 @@ class Story:
             *(ends if whim % 7 == 0 else []),
         ]
         return said if whim < 100 else []
+
+
+def stories(ledger: Ledger, seed: int = 1, number: int = 2) -> None:
+    """Record what befalls some tickets of both kinds, and their cards."""
+    chance = Random(seed)
+    for kind in ("admission", "coupon") * (number // 2):
+        story = Story(partial(ledger.record, cause=CAUSE), kind)
+        for _ in range(STEPS):
+            story.go_on(chance.randrange(10_000))
 
 
 def is_on_card(ticket: ETicket) -> bool:
