@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from datetime import datetime, timedelta
 from enum import StrEnum
 from threading import Event
@@ -128,6 +128,9 @@ class Publisher:
     def close(self) -> None:
         """Let another one publish."""
         if self._connection is not None:
+            # The server may take its time to see that a connection is gone.
+            with suppress(psycopg.Error):
+                self._connection.execute("SELECT pg_advisory_unlock_all()")
             self._connection.close()
             self._connection = None
 
