@@ -15,13 +15,16 @@ setup: ## Make .venv with the locked packages. PYTHON=... names another Python.
 demo: setup ## Tell the whole story, from purchase to a refused clone (in .demo/).
 	@$(BIN)/python -m tests.story
 
+# Tests wait a lot, for disks and for each other, so three run at a time on two cores.
+PYTEST := $(BIN)/pytest -n 3 --dist loadfile
+
 # Where the system packages may not be installed, CI fails; anybody else goes without
 # the tests that talk to a PC/SC daemon.
 test: setup ## Run every test. ARGS=... goes to pytest.
-	@if tools/system-packages.sh tests; then $(BIN)/pytest $(ARGS); \
+	@if tools/system-packages.sh tests; then $(PYTEST) $(ARGS); \
 	elif [ "$$CI" = true ]; then exit 1; \
 	else echo "Left out: the tests that need a PC/SC daemon."; \
-	$(BIN)/pytest -m "not pcsc" $(ARGS); fi
+	$(PYTEST) -m "not pcsc" $(ARGS); fi
 
 check: setup ## Check format, lint, types and the import contracts.
 	$(BIN)/ruff format --check .
