@@ -1,14 +1,19 @@
 """`ledgerctl`: the same use cases from a terminal; one sentence when it refuses."""
 
 import json
+import sys
 from datetime import timedelta
+from io import StringIO
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
 
+from ledger.adapters.roles import DatabaseRole
 from ledger.aggregates.e_ticket import Terms
 from ledger.application import Cause
+from ledger.projections.rebuild import Progress, Rebuild
+from ledger.projections.registry import projection
 from ledger.usecases import catalogue
 from ledger.vocabulary.ids import imported_ticket_id
 from ledger.vocabulary.money import Money
@@ -111,6 +116,47 @@ def test_views_are_told_of_and_rebuilt(ledgerctl, callers: Callers, installation
     assert "wallet       unattended  position" in ledgerctl("projections", "status")[1]
     assert ledgerctl("projections", "rebuild", "nothing")[0] == 2
     assert len(callers.ada.get("/v1/tickets").json["tickets"]) == 1
+
+
+def test_a_rebuild_tells_how_far_it_is_and_a_status_of_one_that_was_cut_short(
+    ledgerctl, callers: Callers, installation
+):
+    callers.ticket(callers.ada)
+    total = installation.ledger.position()
+    code, out, said = ledgerctl("projections", "rebuild", "gifts")
+    assert (code, out) == (0, f"gifts: rebuilt from {total} events.\n")
+    assert said.startswith(f"gifts: {total} of {total} events, ")
+    code, out, said = ledgerctl("projections", "rebuild", "gifts", "--json")
+    told, ended = map(json.loads, out.splitlines())
+    assert (told["done"], told["total"]) == (total, total)
+    assert (ended, said) == ({"name": "gifts", "rebuilt": total}, "")
+
+    def cut(_: Progress) -> None:
+        raise KeyboardInterrupt
+
+    with installation.ledger_as(DatabaseRole.VIEWS) as ledger:
+        view = projection("gifts", ledger.recorder.datastore)
+        with pytest.raises(KeyboardInterrupt):
+            Rebuild(ledger, view, batch_max=4).run(cut)
+    lines = ledgerctl("projections", "status")[1].splitlines()
+    assert [each.split() for each in lines if "rebuild" in each] == [
+        f"rebuild cut short, 4 of {total} events".split()
+    ]
+    assert ledgerctl("projections", "rebuild", "gifts", "--abandon")[0] == 0
+    assert "rebuild" not in ledgerctl("projections", "status")[1]
+
+
+def test_a_terminal_is_shown_a_bar(
+    ledgerctl, callers: Callers, installation, monkeypatch
+):
+    callers.ticket(callers.ada)
+    total = installation.ledger.position()
+    screen = StringIO()
+    monkeypatch.setattr(screen, "isatty", lambda: True)
+    monkeypatch.setattr(sys, "stderr", screen)
+    assert ledgerctl("projections", "rebuild", "wallet")[0] == 0
+    assert f"#]  {total}/{total}  " in screen.getvalue()
+    assert " a second" in screen.getvalue()
 
 
 def test_a_wrong_setting_stops_at_once_with_its_name(ledgerctl, monkeypatch):
