@@ -25,7 +25,7 @@ from psycopg.sql import SQL, Identifier
 
 from ledger import aggregates, projections, vocabulary
 from ledger.application import Ledger
-from ledger.errors import Conflict
+from ledger.errors import Conflict, Denied
 from ledger.log.recorder import connect
 from ledger.log.snapshots import code_fingerprint
 from ledger.projections import locks
@@ -75,6 +75,14 @@ class RebuildHeldUp(Conflict):
     )
 
 
+class WorkroomMissing(Denied):
+    code = "workroom_missing"
+    says = (
+        "The owner of the log's tables may not make the schema in which views are"
+        " rebuilt; have an administrator run {sql} once."
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Progress:
     """How far a rebuild has come; `events_s` is its pace since it was last begun."""
@@ -119,8 +127,8 @@ class Rebuild:
     def run(self, tell: Callable[[Progress], None]) -> int:
         """Derive the view anew; return up to which position.
 
-        `tell` is called after each commit. Raises `RebuildRunning`, `RebuildStopped`
-        and `RebuildHeldUp`; the view that is read has not changed then.
+        `tell` is called after each commit. Raises `RebuildRunning`, `RebuildStopped`,
+        `RebuildHeldUp`, `WorkroomMissing`; the view that is read is as it was then.
         """
         retries = 0
         while True:
@@ -180,19 +188,37 @@ class Rebuild:
 
     def _begin(self, connection: Connection[DictRow]) -> int:
         """Find or make the new tables; from here on they come before the old ones."""
-        row = connection.execute(
-            "SELECT projection_rebuild_begin(%s, %s) AS position",
-            (self.name, self._code or code_fingerprint(*CODE).hex()),
-        ).fetchone()
+        try:
+            row = connection.execute(
+                "SELECT projection_rebuild_begin(%s, %s) AS position",
+                (self.name, self._code or code_fingerprint(*CODE).hex()),
+            ).fetchone()
+        except psycopg.errors.InsufficientPrivilege:
+            self._require_workroom(connection)
+            raise
         assert row is not None
-        schema = self._view.datastore.schema
         path = SQL("SET search_path TO {}, {}")
-        connection.execute(
-            path.format(Identifier(f"{schema}-anew"), Identifier(schema))
-        )
+        home = Identifier(self._view.datastore.schema)
+        connection.execute(path.format(Identifier(self._workroom), home))
         # A commit that a crash takes back takes the bookmark back with it.
         connection.execute("SET synchronous_commit TO off")
         return int(row["position"])
+
+    @property
+    def _workroom(self) -> str:
+        return f"{self._view.datastore.schema}-anew"
+
+    def _require_workroom(self, connection: Connection[DictRow]) -> None:
+        rows = connection.execute(
+            "SELECT tableowner::text AS owner FROM pg_tables"
+            " WHERE schemaname = current_schema() AND tablename = 'projection_tables'"
+            " AND to_regnamespace(quote_ident(%s)) IS NULL",
+            (self._workroom,),
+        ).fetchall()
+        for row in rows:
+            make = SQL("CREATE SCHEMA {} AUTHORIZATION {}")
+            names = Identifier(self._workroom), Identifier(row["owner"])
+            raise WorkroomMissing(sql=make.format(*names).as_string(connection))
 
     def _fill(
         self, connection: Connection[DictRow], tell: Callable[[Progress], None]

@@ -145,6 +145,7 @@ DO: Mapping[str, str] = {
     ),
     "sold_pending": "Wait for the answer to the payment that is under way.",
     "unknown": "Check the id. What is not yours to know of is unknown, too.",
+    "workroom_missing": "Run that as an administrator of the database; rebuild again.",
 }
 
 OPENING = """\

@@ -22,9 +22,10 @@ from eventsourcing.persistence import StoredEvent
 from psycopg import sql
 
 from ledger.adapters import roles
+from ledger.adapters.migrator import migrate
 from ledger.adapters.roles import DatabaseRole
 from ledger.application import Ledger
-from ledger.log.recorder import connect
+from ledger.log.recorder import connect, environment
 from ledger.projections import rebuild as rebuilding
 from ledger.projections.accounts import AccountsView
 from ledger.projections.rebuild import (
@@ -33,12 +34,14 @@ from ledger.projections.rebuild import (
     RebuildHeldUp,
     RebuildRunning,
     RebuildStopped,
+    WorkroomMissing,
 )
 from ledger.projections.registry import NAMES, projection
 from ledger.projections.runner import RebuildStatus, Runner
 from ledger.projections.wallet import WalletView
 from tests.databases import Database
 from tests.domain.examples import NOON
+from tests.operation.test_roles import Login
 from tests.projections.following import catch_up, contents, follower
 from tests.projections.test_runner import await_all, entry, running
 from tests.projections.whims import stories
@@ -377,3 +380,20 @@ def test_whoever_moves_views_rebuilds_them_and_nothing_else(ledger, database):
         ):
             with pytest.raises(psycopg.errors.InsufficientPrivilege):
                 connection.execute(text)
+
+
+def test_an_owner_who_may_make_no_schema_says_what_an_administrator_runs(database):
+    owner = Login(database)
+    owner.run(f"ALTER SCHEMA {database.schema} OWNER TO {owner.name}")
+    migrate(owner.url, schema=database.schema)
+    ledger = Ledger(environment(owner.url, database.schema, 2))
+    try:
+        with pytest.raises(WorkroomMissing) as missing:
+            rebuild_of(ledger, "gifts").run(lambda _: None)
+        owner.run(str(missing.value.facts["sql"]))
+        for _ in range(2):  # He could not make it again, so it stays.
+            rebuild_of(ledger, "gifts").run(lambda _: None)
+            assert workrooms(database) == 1
+    finally:
+        ledger.close()
+        owner.end()
