@@ -5,6 +5,8 @@ chargeback was paid back as well; entries of two tickets had one id; papers were
 over; the resales of a chain were left standing.
 """
 
+from functools import partial
+
 import pytest
 
 from ledger.aggregates.case import CaseState
@@ -15,6 +17,7 @@ from ledger.application import Work
 from ledger.usecases import cancellation, chargebacks, stock
 from tests.domain.examples import ALICE, BOB, CAROL, HOUR, ISSUER, NOON
 from tests.usecases.court import CAUSE, CLERK
+from tests.usecases.meeting import at_once
 from tests.usecases.test_unwinding import (
     TownCourt,
     everything_adds_up,
@@ -71,6 +74,27 @@ def test_14_whatever_holds_a_ticket_ends_and_the_payer_gets_his_money(court):
     assert purse(court, ALICE) == 20_000
     assert posted(court, f"revenue/{ISSUER}/EUR") == 0
     assert stock.count(court.ledger, court.offering_id).sold == 0
+
+
+def test_14_of_a_cancellation_and_an_accept_at_once_who_paid_gets_it_once(
+    installation,
+):
+    court = TownCourt(installation, places=["A1", "A2", "A3", "A4"])
+    court.top_up(ALICE, 10_000)
+    offered = [court.buy() for _ in range(4)]
+    offers = [court.offer(each) for each in offered]
+    cancel(court)
+    told = at_once(
+        *(partial(court.accept, *each) for each in zip(offered, offers, strict=True)),
+        *(partial(run, court) for _ in range(2)),
+    )
+    assert run(court).kept == ()
+    tickets = [court.ledger.ticket(each) for each in offered]
+    assert {ticket.life for ticket in tickets} == {Life.REFUNDED}
+    # An accept that was first made Bob the owner; the money is Alice's all the same.
+    assert {each for each in told if isinstance(each, str)} <= {"terminal", "no_offer"}
+    assert purse(court, ALICE) == 20_000
+    assert purse(court, BOB) == 0
 
 
 def test_14_a_gift_is_paid_back_to_who_bought_it(court):

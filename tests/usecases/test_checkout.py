@@ -293,7 +293,7 @@ def give_up_unheard(till: Till, order_id) -> None:
     assert done.state == OrderState.EXPIRED
 
 
-def test_money_that_comes_late_gets_the_place_if_it_is_still_there(installation):
+def test_15_money_that_comes_late_gets_the_place_if_it_is_still_there(installation):
     till = Till(installation, places=["A1"])
     order_id = till.reserve().order_id
     given_up(till, order_id)
@@ -305,7 +305,7 @@ def test_money_that_comes_late_gets_the_place_if_it_is_still_there(installation)
         till.reserve(CAROL, at=AFTER_FENCE)
 
 
-def test_money_that_comes_late_with_no_place_left_goes_back(installation):
+def test_15_money_that_comes_late_with_no_place_left_goes_back(installation):
     till = Till(installation, places=["A1"])
     order_id = till.reserve().order_id
     given_up(till, order_id)
@@ -644,7 +644,7 @@ def test_two_payments_begun_at_once_are_one(installation):
     assert till.trial_balance().holds
 
 
-def test_a_place_is_paid_by_one_and_reserved_by_no_other_at_its_last_moment(
+def test_15_a_place_is_paid_by_one_and_reserved_by_no_other_at_its_last_moment(
     installation,
 ):
     till = Till(installation, places=["A1"])

@@ -5,9 +5,8 @@ those in which machines, givers and buyers meet; cases and money have files of t
 own. Where two actors meet they are two writers on one PostgreSQL.
 """
 
-from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
-from threading import Barrier
+from functools import partial
 from typing import cast
 
 import pytest
@@ -15,7 +14,6 @@ import pytest
 from ledger.aggregates.e_ticket import FormKind, Life, Terms
 from ledger.aggregates.e_ticket import refusals as no
 from ledger.aggregates.registered_sale import ReferenceReused
-from ledger.application import attempt
 from ledger.errors import Refusal
 from ledger.ports import CardAuthority
 from ledger.usecases import (
@@ -29,6 +27,7 @@ from ledger.usecases import (
 from ledger.vocabulary.money import Money
 from tests.domain.examples import ALICE, BOB, CAROL, HOUR, ISSUER, NOON
 from tests.lifecycle.props import Cards
+from tests.usecases.meeting import at_once
 from tests.usecases.town import CAUSE, Town, fresh
 
 ROUNDS = 4
@@ -147,21 +146,6 @@ class Foyer(Town):
             at=at,
             cause=CAUSE,
         )
-
-
-def at_once(*moves):
-    """Run moves in threads that begin together; return what each got, or its code."""
-    barrier = Barrier(len(moves))
-
-    def run(move):
-        barrier.wait()
-        try:
-            return attempt(move)
-        except Refusal as refusal:
-            return refusal.code
-
-    with ThreadPoolExecutor(len(moves)) as pool:
-        return list(pool.map(run, moves))
 
 
 def test_3_of_a_dispenser_and_an_accept_at_once_one_gets_the_ticket(installation):
@@ -290,25 +274,24 @@ def test_11_of_a_sale_and_a_tap_of_the_sellers_card_at_once_one_wins(installatio
     assert foyer.ledger.ticket(ticket_id).owner_id == CAROL
 
 
-def test_16_the_same_reference_with_another_body_has_its_own_refusal(installation):
-    town = Town(installation)
-    seller = CAROL
+def a_seller(town):
+    """Return how a seller with a mandate registers a sale of a place as "shop-1"."""
     mandates.give_mandate(
         town.ledger,
         issuer_id=ISSUER,
-        seller_id=seller,
+        seller_id=CAROL,
         commission_percent=10,
         at=NOON,
         cause=CAUSE,
     )
 
-    def register(place):
+    def register(place, reference="shop-1"):
         return elsewhere.register(
             town.ledger,
-            installation.desk,
+            town.desk,
             town.personal,
-            seller_id=seller,
-            reference="shop-1",
+            seller_id=CAROL,
+            reference=reference,
             offering_id=town.offering_id,
             purchaser_id=BOB,
             ticket_ids=[fresh()],
@@ -319,7 +302,25 @@ def test_16_the_same_reference_with_another_body_has_its_own_refusal(installatio
             cause=CAUSE,
         )
 
+    return register
+
+
+def test_16_the_same_reference_with_another_body_has_its_own_refusal(installation):
+    register = a_seller(Town(installation))
     first = register("A1")
     assert register("A1").ticket_ids == first.ticket_ids
     with pytest.raises(ReferenceReused):
         register("A2")
+
+
+def test_16_of_one_reference_with_two_bodies_at_once_one_is_registered(installation):
+    places = [f"{row}{n}" for row in "AB" for n in range(ROUNDS)]
+    register = a_seller(Town(installation, places=places, purchase_limit=99))
+    for n in range(ROUNDS):
+        told = at_once(*(partial(register, f"{row}{n}", f"shop-{n}") for row in "AABB"))
+        sold = [each for each in told if not isinstance(each, str)]
+        assert told.count(ReferenceReused.code) == 2
+        assert len({tuple(each.ticket_ids) for each in sold}) == 1
+        # The place of the refused one is free for the next.
+        other = "B" if told[2] == ReferenceReused.code else "A"
+        assert register(f"{other}{n}", f"next-{n}").ticket_ids

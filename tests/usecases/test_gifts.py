@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from functools import partial
-from threading import Barrier
 from uuid import UUID
 
 import psycopg
@@ -37,9 +34,8 @@ from ledger.aggregates.gift import (
     GivenWhole,
     NotTheSender,
 )
-from ledger.application import attempt
 from ledger.bootstrap import open_installation
-from ledger.errors import Refusal, Unknown
+from ledger.errors import Unknown
 from ledger.settings import Settings
 from ledger.usecases import gift_offers, gifts, ownership, parties
 from ledger.usecases.answers import AnswerMissing
@@ -65,6 +61,7 @@ from tests.usecases.giving import (
     a_claim,
     fresh,
 )
+from tests.usecases.meeting import told_at_once
 
 CLAIM = a_claim()
 MINUTE = timedelta(minutes=1)
@@ -699,28 +696,12 @@ def test_one_ticket_is_given_by_the_short_way_as_before(giving):
 ROUNDS = 3
 
 
-def at_once(*moves: Callable[[], object]) -> list[str]:
-    """Do all at the same moment; return "done" or the code of each refusal."""
-    ready = Barrier(len(moves))
-
-    def done(move: Callable[[], object]) -> str:
-        ready.wait()
-        try:
-            attempt(move)
-        except Refusal as refusal:
-            return refusal.code
-        return "done"
-
-    with ThreadPoolExecutor(len(moves)) as pool:
-        return list(pool.map(done, moves))
-
-
 @pytest.mark.parametrize("mode", ["all_or_nothing", "per_line"])
 def test_of_an_accept_and_a_withdrawal_at_once_one_has_all_of_it(giving, mode):
     for _ in range(ROUNDS):
         tickets = giving.issue(2)
         offer_id = giving.offer(*tickets, mode=mode)
-        told = at_once(
+        told = told_at_once(
             partial(giving.accept, offer_id), partial(giving.withdraw, offer_id)
         )
         assert sorted(told) == ["done", "unknown"]
@@ -733,7 +714,7 @@ def test_of_two_who_claim_at_once_one_has_it(giving):
     for _ in range(ROUNDS):
         tickets = giving.issue(2)
         offer_id = giving.offer(*tickets, recipient=TO_CONTACT)
-        told = at_once(
+        told = told_at_once(
             partial(giving.accept, offer_id, by=BOB, claim=CLAIM),
             partial(giving.accept, offer_id, by=CAROL, claim=CLAIM),
         )
@@ -746,7 +727,7 @@ def test_the_same_accept_twice_at_once_is_one_effect(giving):
     for _ in range(ROUNDS):
         tickets = giving.issue(2)
         offer_id = giving.offer(*tickets)
-        assert at_once(*[partial(giving.accept, offer_id)] * 3) == ["done"] * 3
+        assert told_at_once(*[partial(giving.accept, offer_id)] * 3) == ["done"] * 3
         assert [giving.ledger.ticket(each).epoch for each in tickets] == [2, 2]
 
 
@@ -756,7 +737,7 @@ def test_3_of_an_accept_and_a_dispenser_at_once_one_has_the_ticket(giving):
         giving.record_on_card(a, slot=slot)
         offer_id = giving.offer(a, b)
         epoch = giving.ledger.ticket(a).epoch
-        accepted, leased = at_once(
+        accepted, leased = told_at_once(
             partial(giving.accept, offer_id),
             partial(giving.lease, a),
         )
@@ -776,7 +757,7 @@ def test_2_of_an_accept_and_a_freeze_at_once_the_tickets_stream_decides(giving):
     for _ in range(ROUNDS):
         a, b = giving.issue(2)
         offer_id, case_id = giving.offer(a, b), fresh()
-        accepted, frozen = at_once(
+        accepted, frozen = told_at_once(
             partial(giving.accept, offer_id),
             partial(giving.freeze, case_id, a),
         )
@@ -792,7 +773,7 @@ def test_of_a_freeze_and_a_new_offer_of_both_at_once_none_is_left_running(giving
     for _ in range(ROUNDS):
         a, b = giving.issue(2)
         case_id = fresh()
-        offered, frozen = at_once(
+        offered, frozen = told_at_once(
             partial(giving.offer, a, b),
             partial(giving.freeze, case_id, a),
         )

@@ -3,9 +3,7 @@
 The number in a test's name is that of the collision in docs/coverage.md.
 """
 
-from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
-from threading import Barrier
 
 import pytest
 
@@ -16,6 +14,7 @@ from ledger.usecases.offline import Mark, PrintedOffline, RedeemedOffline
 from ledger.vocabulary.codes import OFFLINE_HORIZON_S
 from tests.domain.examples import DISPENSER, NOON, TILL
 from tests.usecases.foyer import DISPENSER_2, TILL_2, Foyer, after, fresh
+from tests.usecases.meeting import at_once
 
 LOST_AT, LATER = after(hours=2), after(hours=5)
 
@@ -42,17 +41,6 @@ def paper(foyer, ticket_id, card, *, serial="T-000001", at=NOON):
     )
 
 
-def at_once(*moves):
-    barrier = Barrier(len(moves))
-
-    def run(move):
-        barrier.wait()
-        return move()
-
-    with ThreadPoolExecutor(len(moves)) as pool:
-        return list(pool.map(run, moves))
-
-
 def test_10_a_lost_card_is_refused_its_exposure_shown_and_its_right_reissued(foyer):
     ticket_id, card = foyer.on_card()
     before = foyer.now(ticket_id).epoch
@@ -68,6 +56,25 @@ def test_10_a_lost_card_is_refused_its_exposure_shown_and_its_right_reissued(foy
     assert foyer.block(card, at=LATER).ticket_ids == [ticket_id]
     ticket = foyer.now(ticket_id)
     assert (ticket.form.kind, ticket.epoch) == (FormKind.ELECTRONIC, before + 1)
+
+
+def test_10_of_a_loss_told_and_a_tap_at_once_one_is_first(foyer):
+    for number in range(4):
+        ticket_id, card = foyer.on_card()
+        leased, lost = at_once(
+            lambda t=ticket_id, c=card: foyer.lease(t, c, at=LOST_AT),
+            lambda c=card: foyer.lose(c, at=LOST_AT),
+        )
+        assert [each.ticket_id for each in lost.exposed] == [ticket_id]
+        # Whoever comes with the card now gets nothing that he did not have before.
+        if leased != "medium_blocked":
+            serial = f"T-{number:06}"
+            paper = foyer.mark(ticket_id, card, leased, serial, at=LOST_AT)
+            foyer.printed(ticket_id, leased, serial, at=LOST_AT)
+            assert (paper.serial, foyer.now(ticket_id).life) == (serial, Life.DISPENSED)
+        else:
+            foyer.block(card, at=LATER)
+            assert foyer.now(ticket_id).form.kind == FormKind.ELECTRONIC
 
 
 @pytest.mark.parametrize("reissued", [False, True], ids=["suspended", "reissued"])

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from threading import Barrier
 
 import pytest
 
@@ -13,9 +10,8 @@ from ledger.adapters.sandbox_payments import SandboxPayments
 from ledger.aggregates.e_ticket import HoldKind, LockKind
 from ledger.aggregates.payment import Payment, PaymentState
 from ledger.aggregates.sale import SaleState
-from ledger.application import attempt
 from ledger.bootstrap import Installation
-from ledger.errors import Overtaken, Refusal
+from ledger.errors import Overtaken
 from ledger.ports import NewsKind, PaymentNews
 from ledger.usecases import checkout, payouts, sale_payments, settlement
 from ledger.usecases.tenders import Tender
@@ -23,6 +19,7 @@ from ledger.vocabulary.ids import payment_id
 from ledger.vocabulary.money import Money
 from tests.domain.examples import ALICE, BOB, CAROL, DISPENSER, HOUR, NOON, UID
 from tests.usecases.market import CAUSE, Market, fresh
+from tests.usecases.meeting import told_at_once
 
 ROUNDS = 3
 
@@ -32,27 +29,11 @@ def market(installation: Installation) -> Market:
     return Market(installation.ledger, personal=installation.personal)
 
 
-def at_once(*moves: Callable[[], object]) -> list[str]:
-    """Do all at the same moment; return "done" or the code of each refusal."""
-    ready = Barrier(len(moves))
-
-    def done(move: Callable[[], object]) -> str:
-        ready.wait()
-        try:
-            attempt(move)
-        except Refusal as refusal:
-            return refusal.code
-        return "done"
-
-    with ThreadPoolExecutor(len(moves)) as pool:
-        return list(pool.map(done, moves))
-
-
 def test_of_two_buyers_one_has_the_ticket_and_only_he_has_paid(market):
     for ticket_id in market.issue(count=ROUNDS):
         market.list_ticket(ticket_id, 1_000)
         before = {each: market.purse(each) for each in (BOB, CAROL)}
-        told = at_once(
+        told = told_at_once(
             partial(market.buy, ticket_id, by=BOB),
             partial(market.buy, ticket_id, by=CAROL),
         )
@@ -67,7 +48,7 @@ def test_a_listing_taken_down_and_bought_at_once_is_one_of_the_two(market):
     for ticket_id in market.issue(count=ROUNDS):
         market.list_ticket(ticket_id, 1_000)
         listing_id = market.listing_of(ticket_id)
-        bought, taken_down = at_once(
+        bought, taken_down = told_at_once(
             partial(market.buy, ticket_id),
             partial(market.unlist, ticket_id),
         )
@@ -80,7 +61,7 @@ def test_a_freeze_at_the_moment_of_the_sale_keeps_the_title_or_the_proceeds(mark
     later = {"not_before": NOON + HOUR, "terms": {"payout": "after_start"}}
     for ticket_id in market.issue(count=ROUNDS, **later):
         market.list_ticket(ticket_id, 1_000)
-        bought, frozen = at_once(
+        bought, frozen = told_at_once(
             partial(market.buy, ticket_id),
             partial(market.freeze, ticket_id),
         )
@@ -115,7 +96,7 @@ def test_a_listed_ticket_is_sold_or_dispensed_but_never_both(market):
             )
             market.ledger.record(ticket, cause=CAUSE)
 
-        bought, leased = at_once(partial(market.buy, ticket_id), dispense)
+        bought, leased = told_at_once(partial(market.buy, ticket_id), dispense)
         assert (bought == "done") != (leased == "done")
         lock = market.ledger.ticket(ticket_id).lock.kind
         assert lock == (LockKind.DISPENSE if leased == "done" else LockKind.NONE)
@@ -141,7 +122,7 @@ def test_two_who_pay_out_at_once_pay_once(market):
     at = NOON + HOUR
     assert payouts.due(market.ledger, at=NOON).sale_ids == []
     assert payouts.due(market.ledger, at=at).sale_ids == [sale_id]
-    told = at_once(*[lambda: market.pay_out(sale_id, at=at)] * 4)
+    told = told_at_once(*[lambda: market.pay_out(sale_id, at=at)] * 4)
     assert sorted(told) == ["already_sold"] * 3 + ["done"]
     assert market.purse(ALICE) == 13_160
     assert market.sale(sale_id).state == SaleState.PAID_OUT
@@ -173,7 +154,7 @@ def test_a_card_sale_that_several_carry_on_at_once_is_done_once(installation, ma
             market.ledger, provider, sale_id=sale_id, at=NOON, cause=CAUSE
         )
 
-    told = at_once(*[advance] * 4)
+    told = told_at_once(*[advance] * 4)
     assert set(told) <= {"done", "overtaken"}
     advance()
     assert market.sale(sale_id).state == SaleState.PAID_OUT
@@ -204,7 +185,7 @@ def test_a_purchase_given_up_while_its_card_is_authorised_ends_one_way(market):
         def give_up(said=said) -> None:
             sale_payments.give_up(market.ledger, by=CAROL, **said)
 
-        at_once(advance, give_up)
+        told_at_once(advance, give_up)
         advance()
         state = market.sale(sale_id).state
         payment = market.ledger.find(Payment, payment_id(sale_id))
@@ -247,7 +228,7 @@ def test_a_callback_alone_carries_a_sale_on_however_often_it_comes(
             cause=CAUSE,
         )
 
-    assert set(at_once(*[hear] * 3)) <= {"done", "overtaken"}
+    assert set(told_at_once(*[hear] * 3)) <= {"done", "overtaken"}
     hear()
     assert market.sale(sale_id).state == SaleState.PAID_OUT
     assert (market.owner(ticket_id), market.purse(ALICE)) == (CAROL, 13_160)
