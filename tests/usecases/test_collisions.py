@@ -154,8 +154,8 @@ def test_3_of_a_dispenser_and_an_accept_at_once_one_gets_the_ticket(installation
         ticket_id = foyer.on_card()
         offer, slot = foyer.offer(ticket_id), foyer.slot_of(ticket_id)
         leased, accepted = at_once(
-            lambda t=ticket_id, s=slot: foyer.start(t, slot=s),
-            lambda t=ticket_id, o=offer: foyer.accept(t, o),
+            partial(foyer.start, ticket_id, slot=slot),
+            partial(foyer.accept, ticket_id, offer),
         )
         ticket = foyer.ledger.ticket(ticket_id)
         if ticket.owner_id == BOB:
@@ -219,8 +219,8 @@ def test_7_modified_while_offered_the_owner_is_refused_the_issuer_asks_anew(
             modify(ticket_id, ALICE)
         assert refused.value.code in ("not_owner", "in_gift")
         modified, accepted = at_once(
-            lambda t=ticket_id: modify(t, ISSUER),
-            lambda t=ticket_id, o=offer: town.accept(t, o),
+            partial(modify, ticket_id, ISSUER),
+            partial(town.accept, ticket_id, offer),
         )
         assert not isinstance(modified, str)
         ticket = town.ledger.ticket(ticket_id)

@@ -4,6 +4,7 @@ The number in a test's name is that of the collision in docs/coverage.md.
 """
 
 from datetime import timedelta
+from functools import partial
 
 import pytest
 
@@ -62,8 +63,8 @@ def test_10_of_a_loss_told_and_a_tap_at_once_one_is_first(foyer):
     for number in range(4):
         ticket_id, card = foyer.on_card()
         leased, lost = at_once(
-            lambda t=ticket_id, c=card: foyer.lease(t, c, at=LOST_AT),
-            lambda c=card: foyer.lose(c, at=LOST_AT),
+            partial(foyer.lease, ticket_id, card, at=LOST_AT),
+            partial(foyer.lose, card, at=LOST_AT),
         )
         assert [each.ticket_id for each in lost.exposed] == [ticket_id]
         # Whoever comes with the card now gets nothing that he did not have before.
