@@ -58,6 +58,12 @@ MAY: Mapping[str, Rights] = {
     "ledger_snapshots": _rights(app=_KEEP),
     "access_tokens": _rights(app="SELECT INSERT UPDATE"),
     "subject_keys": _rights(app="SELECT INSERT UPDATE"),
+    # What follows from events, and the jobs' runs.
+    "policy_tracking": _rights(app=_KEEP),
+    "webhook_subscriptions": _rights(app=_KEEP),
+    "outbox": _rights(app=_KEEP),
+    "deadlines": _rights(app=_KEEP),
+    "job_runs": _rights(app=_KEEP),
     "stock_desk": _rights(app=_KEEP),
     "stock_holds": _rights(app=_KEEP),
     "installation": _LOG,

@@ -1,0 +1,1 @@
+"""Because that was recorded, what follows? Policies read the log and call use cases."""

@@ -1,0 +1,1 @@
+"""Policies: what follows from what was recorded, and that somebody is told of it."""
