@@ -14,7 +14,7 @@ from ledger.aggregates.e_ticket import refusals as no
 from ledger.aggregates.e_ticket.gifts import Gifts
 from ledger.aggregates.e_ticket.states import Hold, HoldEffect, HoldKind, LockKind
 
-_LEASED_FOR = {
+LEASED_FOR = {
     HoldEffect.NO_DISPENSE: LockKind.DISPENSE,
     HoldEffect.NO_REDEEM: LockKind.REDEMPTION,
 }
@@ -41,7 +41,7 @@ class Holds(Gifts):
         ):
             return
         self.settle_lock(at)
-        for effect, lock in _LEASED_FOR.items():
+        for effect, lock in LEASED_FOR.items():
             if effect in effects and self.lock.kind == lock and not self.print_serial:
                 self._free_lease("frozen", at)
         self.trigger_event(
