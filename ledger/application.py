@@ -15,6 +15,7 @@ from eventsourcing.persistence import RecordConflictError, StoredEvent
 from eventsourcing.utils import Environment, EnvType
 from psycopg.rows import DictRow
 
+import ledger.aggregates.rules  # noqa: F401  Whoever replays is held to them.
 from ledger import aggregates, vocabulary
 from ledger.aggregates.account import Account, Entry
 from ledger.aggregates.allotment import Allotment

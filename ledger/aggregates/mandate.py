@@ -50,7 +50,7 @@ class Mandate(Recorded):
         """Authorise a seller, who keeps so many per cent of what he takes."""
         if issuer_id == seller_id:
             raise BadMandate(says="An issuer needs no mandate of his own.")
-        _require_percent(commission_percent)
+        require_percent(commission_percent)
         return cls._create(
             cls.Granted,
             id=mandate_id,
@@ -76,7 +76,7 @@ class Mandate(Recorded):
 
     def renew(self, *, commission_percent: int, at: datetime) -> None:
         """Put it in force, at this commission; nothing changes if it is so already."""
-        _require_percent(commission_percent)
+        require_percent(commission_percent)
         if not self.in_force or commission_percent != self.commission_percent:
             self.trigger_event(
                 self.Renewed, timestamp=at, commission_percent=commission_percent
@@ -107,6 +107,6 @@ class Mandate(Recorded):
             raise NotMandated(because=self.names(self.version))
 
 
-def _require_percent(commission_percent: int) -> None:
+def require_percent(commission_percent: int) -> None:
     if not 0 <= commission_percent <= 100:
         raise BadMandate(says="A commission is 0 to 100 per cent.")

@@ -58,6 +58,7 @@ class Chronicle:
         before = self.told.get(event.originator_id)
         if before is not None:
             self._of_any(before, event, commit)
+        event.require_allowed(before)  # What a verifier would ask.
         kept = kept_of(before)
         self.told[event.originator_id] = after = event.mutate(before)
         if kept is not None:

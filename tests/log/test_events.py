@@ -43,8 +43,11 @@ def shape(topic: str, state: bytes) -> tuple[str, int]:
 
 
 def golden_aggregates() -> list[Recorded]:
-    """What the golden events make, as of their last event."""
-    replay = Replay()
+    """What the golden events make, as of their last event.
+
+    They are kept for their shapes, and are no history of one log.
+    """
+    replay = Replay(rules=False)
     for event in golden():
         replay.apply(event)
     return [replay.present(stream) for stream in {e.originator_id for e in golden()}]
@@ -67,7 +70,7 @@ def test_every_topic_is_written_down_once():
 
 
 def test_every_event_ever_stored_still_reads():
-    replay = Replay()
+    replay = Replay(rules=False)
     for event in golden():
         replay.apply(event)
 

@@ -15,6 +15,7 @@ from ledger.aggregates.paper import Paper
 from ledger.application import Cause, Ledger
 from ledger.errors import Overtaken
 from ledger.log.recorder import environment
+from ledger.vocabulary import ids
 from tests.domain.examples import NOON
 from tests.log.opened import again, short_story
 
@@ -22,13 +23,17 @@ CAUSE = Cause(actor="test")
 
 
 def paper_id(number: int) -> UUID:
-    return UUID(f"abcdef00-0000-4000-8000-{number:012}")
+    return ids.paper_id(serial(number))
+
+
+def serial(number: int) -> str:
+    return f"T-{number:06}"
 
 
 def paper(number: int) -> Paper:
     return Paper.number(
         paper_id=paper_id(number),
-        serial=f"T-{number:06}",
+        serial=serial(number),
         ticket_id=UUID(int=1),
         job_id=UUID(int=2),
         at=NOON,
