@@ -14,6 +14,7 @@ from structlog.stdlib import BoundLogger
 
 from api import problems
 from api.auth import Guard
+from api.idempotency import Idempotency
 from api.openapi.document import Document
 from api.positions import Waiting
 from api.receipts import Receipts, heard
@@ -63,6 +64,9 @@ def create_app(installation: Installation) -> Flask:
     problems.install(app, log_to)
     Guard(installation.tokens, installation.clock).install(app)
     _receipts(installation).install(app)
+    Idempotency(
+        installation.answers, installation.ledger.recorder, installation.clock
+    ).install(app)
     installation.ledger.hear(heard)
     signer = installation.signers(installation.clock.now())[0]
     _serve_document(app, _routes(app, installation, signer))

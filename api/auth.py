@@ -185,4 +185,5 @@ def cause(*, device_time: str | None = None) -> Cause:
         device=str(who.device_id) if who.device_id else None,
         command=g.request_id,
         device_time=device_time,
+        once=g.get("once"),
     )

@@ -17,6 +17,8 @@ from ledger.errors import Conflict, Denied, Malformed, Missing, Refusal
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_S = 1
+RETRY_AFTER = "retry_after_s"
+"""The fact of a refusal that says when to ask again."""
 
 STATUS_BY_KIND: Mapping[type[Refusal], HTTPStatus] = {
     Missing: HTTPStatus.NOT_FOUND,
@@ -89,13 +91,16 @@ def refused(refusal: Refusal) -> Response:
         for name, value in refusal.facts.items()
         if name != "says"
     }
-    return problem(
+    answer = problem(
         status,
         refusal.code,
         detail=str(refusal),
         facts=facts,
         because=refusal.because,
     )
+    if RETRY_AFTER in facts:
+        answer.headers["Retry-After"] = str(facts[RETRY_AFTER])
+    return answer
 
 
 def framework(error: HTTPException) -> Response:

@@ -6,7 +6,7 @@ The eventsourcing library is kept behind this file and `ledger/log`.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from typing import Any, TypeAlias, TypeVar, cast
 from uuid import UUID
 
@@ -40,7 +40,7 @@ from ledger.aggregates.registered_sale import RegisteredSale
 from ledger.aggregates.sale import Sale
 from ledger.aggregates.waiting_list import WaitingList
 from ledger.errors import Missing, Overtaken, Unknown
-from ledger.log.recorder import LedgerRecorder
+from ledger.log.recorder import Command, LedgerRecorder
 from ledger.log.snapshots import Snapshots, code_fingerprint
 from ledger.vocabulary.ids import medium_id
 
@@ -81,9 +81,26 @@ Listener: TypeAlias = Callable[
 """Is told what a commit recorded: each aggregate and its new events. Never raises."""
 
 
+class Once:
+    """A caller's key for a command; its first commit takes it into the log."""
+
+    def __init__(self, command: Command) -> None:
+        self._command: Command | None = command
+
+    def command(self) -> Command | None:
+        """Return what the next commit carries; None once one has carried it."""
+        return self._command
+
+    def is_carried(self) -> None:
+        self._command = None
+
+
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """Who and what caused events; recorded with each of them. Ids only, no names."""
+    """Who and what caused events; recorded with each of them. Ids only, no names.
+
+    `once` is not recorded: it makes the command have one effect.
+    """
 
     actor: str
     credential: str | None = None
@@ -91,9 +108,11 @@ class Cause:
     command: str | None = None
     correlation: str | None = None
     device_time: str | None = None
+    once: Once | None = None
 
     def as_dict(self) -> dict[str, str]:
-        return {name: value for name, value in asdict(self).items() if value}
+        names = (each.name for each in fields(self) if each.name != "once")
+        return {name: value for name in names if (value := getattr(self, name))}
 
 
 class TicketUnknown(Missing):
@@ -152,7 +171,8 @@ class Ledger(Application[UUID]):
     def record(self, *aggregates: Recorded, cause: Cause) -> int:
         """Append what is pending, all or nothing; return the last position.
 
-        Raises `Overtaken` when another writer was first on one of the streams.
+        Raises `Overtaken` when another writer was first on one of the streams, and
+        `CommandRepeated` when the log has the command of `cause.once`.
         """
         stamped = cause.as_dict()
         for aggregate in aggregates:
@@ -161,9 +181,11 @@ class Ledger(Application[UUID]):
                 object.__setattr__(event, "cause", stamped)
         said = [(each, _new_events(each)) for each in aggregates]
         try:
-            recordings = self.save(*aggregates)
+            recordings = self.save(*aggregates, **_once(cause))
         except RecordConflictError:
             raise Overtaken from None
+        if recordings and cause.once is not None:
+            cause.once.is_carried()
         for listener in self._listeners:
             listener(said)
         if not recordings:
@@ -277,6 +299,11 @@ class Work:
 
 def _new_events(aggregate: Recorded) -> list[Recorded.Event]:
     return [cast("Recorded.Event", event) for event in aggregate.pending_events]
+
+
+def _once(cause: Cause) -> dict[str, Command]:
+    command = cause.once.command() if cause.once is not None else None
+    return {"command": command} if command is not None else {}
 
 
 def attempt(command: Callable[[], _T]) -> _T:

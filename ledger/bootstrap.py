@@ -17,6 +17,7 @@ from eventsourcing.postgres import PostgresDatastore, PostgresFactory
 from psycopg.rows import DictRow, dict_row
 from psycopg.sql import SQL, Identifier
 
+from ledger.adapters.answers import AnswerStore
 from ledger.adapters.card_authority import MasterKeys
 from ledger.adapters.embedded_postgres import EmbeddedPostgres
 from ledger.adapters.log_keys import LogKeys
@@ -82,6 +83,7 @@ class Installation:
     log_keys: LogKeys
     policy: Policy
     tokens: TokenStore
+    answers: AnswerStore
     desk: PostgresStockDesk
     provider: PaymentProvider
     views: Views
@@ -191,6 +193,7 @@ def _assembled(
         log_keys=LogKeys(settings.keys_home, secrets.log_key()),
         policy=_policy(settings),
         tokens=TokenStore(datastore),
+        answers=AnswerStore(datastore, pepper=secrets.answer_pepper()),
         desk=desk,
         provider=SandboxPayments(
             secret=secrets.payment_callbacks(), file=settings.home / PAYMENTS_FILE

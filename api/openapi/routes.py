@@ -6,7 +6,7 @@ The declaration is both checked at every request and written into the document.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NoReturn, TypeVar
 
 from flask import Request
@@ -16,6 +16,7 @@ from webargs.flaskparser import FlaskParser
 from werkzeug.exceptions import UnsupportedMediaType
 
 from api.auth import ACCESS, PUBLIC, Who
+from api.idempotency import IDEMPOTENCY_KEY, KEY_MAX
 from api.openapi.fields import sentence
 from api.positions import AT_LEAST, LEDGER_POSITION, Waiting
 from api.problems import BadFields, MalformedJson
@@ -36,6 +37,15 @@ _POSITION_IN = {
     "name": AT_LEAST,
     "description": "Answer from a view that has reached this position, or 503.",
     "schema": {"type": "integer", "minimum": 0},
+}
+_KEY_IN = {
+    "in": "header",
+    "name": IDEMPOTENCY_KEY,
+    "description": (
+        "Names this command, so that it is carried out once however often it is sent:"
+        " the same request gets the same answer for a day."
+    ),
+    "schema": {"type": "string", "minLength": 1, "maxLength": KEY_MAX},
 }
 
 
@@ -151,7 +161,12 @@ class Routes:
             if asks is not None:
                 answer = self.blueprint.arguments(asks, location="query")(answer)
             who = ACCESS[f"{method} {self._prefix}{path}"]
-            answer = self.blueprint.doc(**_said(who, takes or asks, view))(answer)
+            parameters: list[Mapping[str, object]] = (
+                [_POSITION_IN] if view is not None else []
+            )
+            if writes and who != PUBLIC:
+                parameters.append(_KEY_IN)
+            answer = self.blueprint.doc(**_said(who, takes or asks, parameters))(answer)
             self.blueprint.add_url_rule(
                 path, function.__name__, answer, methods=[method]
             )
@@ -160,7 +175,9 @@ class Routes:
         return declare
 
 
-def _said(who: Who, takes: object, view: str | None) -> dict[str, Any]:
+def _said(
+    who: Who, takes: object, parameters: Sequence[Mapping[str, object]]
+) -> dict[str, Any]:
     """Return what the document says beside the shapes."""
     said: dict[str, Any] = {
         "security": [{"token": []}] if who != PUBLIC else [],
@@ -170,8 +187,8 @@ def _said(who: Who, takes: object, view: str | None) -> dict[str, Any]:
         said["x-roles"] = sorted(who)
     if takes is not None:
         said["responses"][422] = _PROBLEM
-    if view is not None:
-        said["parameters"] = [_POSITION_IN]
+    if parameters:
+        said["parameters"] = list(parameters)
     return said
 
 

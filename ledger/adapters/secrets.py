@@ -110,6 +110,11 @@ class FileSecrets:
         key = self._bytes("print")
         return hmac.new(key, b"eticket-ledger payment callbacks", "sha256").digest()
 
+    def answer_pepper(self) -> bytes:
+        """What stored answers are sealed under, beside their callers' own keys."""
+        key = self._bytes("print")
+        return hmac.new(key, b"eticket-ledger stored answers", "sha256").digest()
+
     def card_masters(self) -> Mapping[str, Any]:
         """The cards' master keys in hex by name, and their `key_version`."""
         masters: Mapping[str, Any] = self._kept["cards"]

@@ -49,6 +49,10 @@ DO: Mapping[str, str] = {
     "card_write_pending": (
         "Tap the card at the terminal where the write was interrupted; that settles it."
     ),
+    "carried_out": (
+        "Do not send it again: read what it made. The event that the answer names is of"
+        " the stream that the command began or changed."
+    ),
     "case_over": "Open another case if there is something new.",
     "case_state": "Look at the case: its state says what comes next.",
     "counterfeit": (
@@ -62,7 +66,8 @@ DO: Mapping[str, str] = {
     "expired": "The time for this is over; begin anew.",
     "frozen": "Wait for the case, or ask the transaction centre about it.",
     "idempotency": (
-        "Use another reference for another request; the same one gives the same answer."
+        "Use another reference or key for another request; the same one gives the same"
+        " answer."
     ),
     "in_dispense": (
         "Wait until the machine is done; its lease lasts no more than two minutes."
@@ -71,6 +76,7 @@ DO: Mapping[str, str] = {
         "Nothing is lost, but something is not settled yet: settle that, or wait"
         " for it."
     ),
+    "in_flight": "Wait as long as the answer says, then send the same request again.",
     "in_exchange": "Confirm the exchange or give it up, then try again.",
     "in_gift": "Withdraw the offer, or wait until it was answered or its time is over.",
     "incomplete": "Send it again with what is missing.",

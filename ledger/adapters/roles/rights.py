@@ -56,6 +56,7 @@ MAY: Mapping[str, Rights] = {
     "ledger_cosignatures": _PROOF,
     # What serving needs beside the log.
     "ledger_snapshots": _rights(app=_KEEP),
+    "stored_answers": _rights(app=_KEEP),
     "access_tokens": _rights(app="SELECT INSERT UPDATE"),
     "subject_keys": _rights(app="SELECT INSERT UPDATE"),
     # What follows from events, and the jobs' runs.
