@@ -55,7 +55,7 @@ def confirmed(order: Order, event: Order.Confirmed) -> None:
     check(late or len(event.lines) == count, "it is not confirmed whole")
     amounts = [each["amount_minor"] for each in event.paid]
     if order.in_exchange_for is None and None not in amounts:
-        price = order.price.amount_minor
+        price = sum(order.lines[number].total_minor for number in event.lines)
         check(sum(amounts) == price, "the tenders do not sum up to the price")
 
 
