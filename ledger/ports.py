@@ -263,3 +263,43 @@ class PaymentProvider(Protocol):
         self, *, body: bytes, signature: str, at: datetime
     ) -> Sequence[PaymentNews]:
         """Return what a signed callback says. Raises `BadCallback`."""
+
+
+class Undelivered(Exception):
+    """A message did not arrive; `str()` says why, and nothing about a person.
+
+    `for_good`: trying again is of no use. `gone`: nor is anything else sent there.
+    """
+
+    def __init__(self, why: str, *, for_good: bool = False, gone: bool = False) -> None:
+        super().__init__(why)
+        self.for_good = for_good or gone
+        self.gone = gone
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """One thing to tell, for people and for programs; both forms say the same.
+
+    Sent again it has the same `message_id`, by which who receives it knows it.
+    """
+
+    message_id: str
+    subject: str = field(repr=False)
+    text: str = field(repr=False)
+    body: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """Where a message goes: an e-mail address, or a URL and the keys that sign."""
+
+    address: str = field(repr=False)
+    keys: tuple[bytes, ...] = field(default=(), repr=False)
+
+
+class Channel(Protocol):
+    """One way to reach somebody, tried once within a bounded time."""
+
+    def deliver(self, message: Message, to: Destination, *, at: datetime) -> None:
+        """Deliver a message. Raises `Undelivered`."""

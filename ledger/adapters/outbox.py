@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import StrEnum
 from typing import Any, LiteralString
 from uuid import UUID
 
@@ -24,6 +25,18 @@ from psycopg.types.json import Jsonb
 EMAIL, WEBHOOK = "email", "webhook"
 CHANNELS = (EMAIL, WEBHOOK)
 SAID_MAX = 300
+
+
+class NotificationKind(StrEnum):
+    """What a party can be told."""
+
+    GIFT_OFFERED = "gift_offered"
+    GIFT_ACCEPTED = "gift_accepted"
+    GIFT_DECLINED = "gift_declined"
+    SOLD = "sold"
+    MODIFIED = "modified"
+    CARD_STALE = "card_stale"
+    CASE_OPENED = "case_opened"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,29 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any, cast
 from uuid import UUID
 
-from ledger.adapters.outbox import Notification
+from ledger.adapters.outbox import Notification, NotificationKind
 from ledger.aggregates.base import Recorded
 from ledger.aggregates.case import Case
 from ledger.aggregates.e_ticket import ETicket, FormKind, HoldEffect
 from ledger.aggregates.medium import Medium
 from ledger.application import Ledger
 from ledger.vocabulary.ids import medium_id
-
-
-class NotificationKind(StrEnum):
-    """What a party can be told."""
-
-    GIFT_OFFERED = "gift_offered"
-    GIFT_ACCEPTED = "gift_accepted"
-    GIFT_DECLINED = "gift_declined"
-    SOLD = "sold"
-    MODIFIED = "modified"
-    CARD_STALE = "card_stale"
-    CASE_OPENED = "case_opened"
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,11 +16,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ledger.adapters.migrator import migrate
-from ledger.adapters.outbox import Notification
+from ledger.adapters.outbox import Notification, NotificationKind
 from ledger.aggregates.case import Case
 from ledger.application import Ledger
 from ledger.log.recorder import environment
-from ledger.policies.notifying import NotificationKind
 from ledger.projections.intake import TopicUnknown
 from ledger.usecases.gifts import Recipient
 from tests.domain.examples import ALICE, BOB, CAROL, NOON
