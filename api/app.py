@@ -12,7 +12,7 @@ import structlog
 from flask import Flask, Response, g, request
 from structlog.stdlib import BoundLogger
 
-from api import problems
+from api import conditions, problems
 from api.auth import Guard
 from api.idempotency import Idempotency
 from api.openapi.document import Document
@@ -63,6 +63,7 @@ def create_app(installation: Installation) -> Flask:
     _log_requests(app, log_to)
     problems.install(app, log_to)
     Guard(installation.tokens, installation.clock).install(app)
+    conditions.install(app)
     _receipts(installation).install(app)
     Idempotency(
         installation.answers, installation.ledger.recorder, installation.clock

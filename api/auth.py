@@ -12,7 +12,7 @@ from flask import Flask, g, request
 
 from api.problems import Unauthenticated
 from ledger.adapters.tokens import Principal, TokenStore
-from ledger.application import Cause
+from ledger.application import Cause, CommitTerms
 from ledger.clock import Clock
 from ledger.errors import Denied, RoleMissing
 from ledger.vocabulary.codes import Role
@@ -176,6 +176,12 @@ def has(role: Role) -> bool:
     return role in principal().roles
 
 
+def terms() -> CommitTerms:
+    """Return what this request wants of its commits; its headers fill it in."""
+    found: CommitTerms = g.setdefault("terms", CommitTerms())
+    return found
+
+
 def cause(*, device_time: str | None = None) -> Cause:
     """Return who and what is recorded with the events of this request."""
     who = principal()
@@ -185,5 +191,5 @@ def cause(*, device_time: str | None = None) -> Cause:
         device=str(who.device_id) if who.device_id else None,
         command=g.request_id,
         device_time=device_time,
-        once=g.get("once"),
+        terms=terms(),
     )

@@ -21,6 +21,7 @@ from uuid import UUID
 
 from flask import Flask, Response, g, request
 
+from api.auth import terms
 from api.problems import DATABASE_LOST, BadFields, refused
 from ledger.adapters.answers import (
     AnotherRequest,
@@ -30,7 +31,6 @@ from ledger.adapters.answers import (
     Kept,
     New,
 )
-from ledger.application import Once
 from ledger.clock import Clock
 from ledger.errors import Conflict, Malformed, Overtaken
 from ledger.log.recorder import (
@@ -101,8 +101,8 @@ class Idempotency:
         g.begun = begun
         if begun.recorded is not None:
             raise self._carried_out(*begun.recorded)
-        g.once = Once(
-            Command(actor=asked.actor, key=asked.key_hash, request=asked.request)
+        terms().command = Command(
+            actor=asked.actor, key=asked.key_hash, request=asked.request
         )
         return None
 
@@ -133,7 +133,7 @@ class Idempotency:
 def _asked() -> Asked | None:
     """Return the command that this request asks for once; None if it says no key."""
     key = request.headers.get(IDEMPOTENCY_KEY)
-    if key is None or request.method in _SAFE or "principal" not in g:
+    if key is None or request.method in _SAFE or "principal" not in g or terms().dry:
         return None
     if not _KEY.fullmatch(key):
         raise BadFields(

@@ -13,6 +13,7 @@ from flask import Flask, Response, g, request
 from structlog.stdlib import BoundLogger
 from werkzeug.exceptions import HTTPException
 
+from ledger.application import VersionStale
 from ledger.errors import Conflict, Denied, Malformed, Missing, Refusal
 
 MEDIA_TYPE = "application/problem+json"
@@ -67,6 +68,13 @@ class ProjectionBehind(Exception):
         self.reached = reached
 
 
+# Those that HTTP has a status of its own for.
+STATUS_OF: Mapping[type[Refusal], HTTPStatus] = {
+    MalformedJson: HTTPStatus.BAD_REQUEST,
+    VersionStale: HTTPStatus.PRECONDITION_FAILED,
+}
+
+
 def install(app: Flask, log: BoundLogger) -> None:
     """Make every error of `app` leave as a problem."""
     app.register_error_handler(Refusal, refused)
@@ -84,8 +92,7 @@ def install(app: Flask, log: BoundLogger) -> None:
 
 def refused(refusal: Refusal) -> Response:
     status = next(s for kind, s in STATUS_BY_KIND.items() if isinstance(refusal, kind))
-    if isinstance(refusal, MalformedJson):
-        status = HTTPStatus.BAD_REQUEST
+    status = STATUS_OF.get(type(refusal), status)
     facts = {
         name: value if isinstance(value, int) else str(value)
         for name, value in refusal.facts.items()

@@ -6,7 +6,7 @@ The eventsourcing library is kept behind this file and `ledger/log`.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any, TypeAlias, TypeVar, cast
 from uuid import UUID
 
@@ -39,7 +39,7 @@ from ledger.aggregates.receipt import Receipt
 from ledger.aggregates.registered_sale import RegisteredSale
 from ledger.aggregates.sale import Sale
 from ledger.aggregates.waiting_list import WaitingList
-from ledger.errors import Missing, Overtaken, Unknown
+from ledger.errors import Conflict, Missing, Overtaken, Unknown
 from ledger.log.recorder import Command, LedgerRecorder
 from ledger.log.snapshots import Snapshots, code_fingerprint
 from ledger.vocabulary.ids import medium_id
@@ -81,26 +81,32 @@ Listener: TypeAlias = Callable[
 """Is told what a commit recorded: each aggregate and its new events. Never raises."""
 
 
-class Once:
-    """A caller's key for a command; its first commit takes it into the log."""
+class VersionStale(Conflict):
+    code = "precondition_failed"
+    says = "This changed since you read it; it is at version {version} now."
 
-    def __init__(self, command: Command) -> None:
-        self._command: Command | None = command
 
-    def command(self) -> Command | None:
-        """Return what the next commit carries; None once one has carried it."""
-        return self._command
+@dataclass(slots=True)
+class CommitTerms:
+    """What a caller wants of a command's commits; none of it is recorded.
 
-    def is_carried(self) -> None:
-        self._command = None
+    The first commit takes `command` into the log, so that it has one effect, and is
+    refused unless the stream of `expected` is at that version before it. A `dry`
+    command is decided and not recorded.
+    """
+
+    command: Command | None = None
+    expected: tuple[UUID, int] | None = None
+    dry: bool = False
+
+    def are_met(self) -> None:
+        """The first commit was made: the next ones have no terms."""
+        self.command = self.expected = None
 
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """Who and what caused events; recorded with each of them. Ids only, no names.
-
-    `once` is not recorded: it makes the command have one effect.
-    """
+    """Who and what caused events; recorded with each of them. Ids only, no names."""
 
     actor: str
     credential: str | None = None
@@ -108,10 +114,10 @@ class Cause:
     command: str | None = None
     correlation: str | None = None
     device_time: str | None = None
-    once: Once | None = None
+    terms: CommitTerms = field(default_factory=CommitTerms, compare=False)
 
     def as_dict(self) -> dict[str, str]:
-        names = (each.name for each in fields(self) if each.name != "once")
+        names = (each.name for each in fields(self) if each.name != "terms")
         return {name: value for name in names if (value := getattr(self, name))}
 
 
@@ -171,9 +177,14 @@ class Ledger(Application[UUID]):
     def record(self, *aggregates: Recorded, cause: Cause) -> int:
         """Append what is pending, all or nothing; return the last position.
 
-        Raises `Overtaken` when another writer was first on one of the streams, and
-        `CommandRepeated` when the log has the command of `cause.once`.
+        Raises `Overtaken` when another writer was first on one of the streams, and by
+        `cause.terms` `CommandRepeated` and `VersionStale`.
         """
+        terms = cause.terms
+        if terms.expected is not None:
+            self._require_version(aggregates, *terms.expected)
+        if terms.dry:
+            return self.position()
         stamped = cause.as_dict()
         for aggregate in aggregates:
             for event in aggregate.pending_events:
@@ -181,16 +192,29 @@ class Ledger(Application[UUID]):
                 object.__setattr__(event, "cause", stamped)
         said = [(each, _new_events(each)) for each in aggregates]
         try:
-            recordings = self.save(*aggregates, **_once(cause))
+            recordings = self.save(*aggregates, command=terms.command)
         except RecordConflictError:
             raise Overtaken from None
-        if recordings and cause.once is not None:
-            cause.once.is_carried()
+        if recordings:
+            terms.are_met()
         for listener in self._listeners:
             listener(said)
         if not recordings:
             return self.position()
         return max(recording.notification.id for recording in recordings)
+
+    def _require_version(
+        self, changed: Collection[Recorded], stream_id: UUID, version: int
+    ) -> None:
+        """Of a stream that the commit changes, the append itself keeps the version."""
+        its = next((each for each in changed if each.id == stream_id), None)
+        if its is not None:
+            now = its.version - len(its.pending_events)
+        else:
+            newest = self.recorder.select_events(stream_id, desc=True, limit=1)
+            now = newest[0].originator_version if newest else 0
+        if now != version:
+            raise VersionStale(version=now)
 
     def hear(self, listener: Listener) -> None:
         """Have somebody told of every commit, after it: for hints, not for truth."""
@@ -299,11 +323,6 @@ class Work:
 
 def _new_events(aggregate: Recorded) -> list[Recorded.Event]:
     return [cast("Recorded.Event", event) for event in aggregate.pending_events]
-
-
-def _once(cause: Cause) -> dict[str, Command]:
-    command = cause.once.command() if cause.once is not None else None
-    return {"command": command} if command is not None else {}
 
 
 def attempt(command: Callable[[], _T]) -> _T:

@@ -16,6 +16,7 @@ from webargs.flaskparser import FlaskParser
 from werkzeug.exceptions import UnsupportedMediaType
 
 from api.auth import ACCESS, PUBLIC, Who
+from api.conditions import DRY_RUN, IF_MATCH, can_be_dry, matching, tagged
 from api.idempotency import IDEMPOTENCY_KEY, KEY_MAX
 from api.openapi.fields import sentence
 from api.positions import AT_LEAST, LEDGER_POSITION, Waiting
@@ -46,6 +47,18 @@ _KEY_IN = {
         " the same request gets the same answer for a day."
     ),
     "schema": {"type": "string", "minLength": 1, "maxLength": KEY_MAX},
+}
+_MATCH_IN = {
+    "in": "header",
+    "name": IF_MATCH,
+    "description": "Only if it is at this version still (its ETag), or else 412.",
+    "schema": {"type": "string"},
+}
+_DRY_IN = {
+    "in": "query",
+    "name": DRY_RUN,
+    "description": "Decide and answer, and record nothing.",
+    "schema": {"type": "boolean", "default": False},
 }
 
 
@@ -100,12 +113,22 @@ class Routes:
         gives: type[Schema],
         view: str | None = None,
         asks: type[Schema] | None = None,
+        versioned: bool = False,
     ) -> Callable[[View], View]:
         """A read; `view` names the projection it answers from, if it does.
 
-        `asks` is what may stand in the query.
+        `asks` is what may stand in the query. What is `versioned` is answered with its
+        `version` as an ETag.
         """
-        return self._add("GET", path, gives=gives, status=200, view=view, asks=asks)
+        return self._add(
+            "GET",
+            path,
+            gives=gives,
+            status=200,
+            view=view,
+            asks=asks,
+            versioned=versioned,
+        )
 
     def text(self, path: str, kind: str) -> Callable[[View], View]:
         """A read that answers with text of a media type, not with JSON."""
@@ -119,18 +142,41 @@ class Routes:
         gives: type[Schema],
         status: int = 201,
         view: str | None = None,
+        matches: str | None = None,
+        previewed: bool = False,
     ) -> Callable[[View], View]:
+        """A command. `matches` names the id in the path that If-Match is about.
+
+        One that is `previewed` can be asked as a dry run.
+        """
         return self._add(
-            "POST", path, takes=takes, gives=gives, status=status, view=view
+            "POST",
+            path,
+            takes=takes,
+            gives=gives,
+            status=status,
+            view=view,
+            matches=matches,
+            previewed=previewed,
         )
 
     def put(
-        self, path: str, *, takes: type[Schema], gives: type[Schema], status: int = 200
+        self,
+        path: str,
+        *,
+        takes: type[Schema],
+        gives: type[Schema],
+        status: int = 200,
+        matches: str | None = None,
     ) -> Callable[[View], View]:
-        return self._add("PUT", path, takes=takes, gives=gives, status=status)
+        return self._add(
+            "PUT", path, takes=takes, gives=gives, status=status, matches=matches
+        )
 
-    def delete(self, path: str) -> Callable[[View], View]:
-        return self._add("DELETE", path, status=204)
+    def delete(
+        self, path: str, *, matches: str | None = None
+    ) -> Callable[[View], View]:
+        return self._add("DELETE", path, status=204, matches=matches)
 
     def _add(
         self,
@@ -143,9 +189,18 @@ class Routes:
         view: str | None = None,
         kind: str | None = None,
         asks: type[Schema] | None = None,
+        versioned: bool = False,
+        matches: str | None = None,
+        previewed: bool = False,
     ) -> Callable[[View], View]:
         def declare(function: View) -> View:
             answer: Any = function
+            if versioned:
+                answer = tagged(answer)
+            if matches is not None:
+                answer = matching(matches)(answer)
+            if previewed:
+                answer = can_be_dry(answer)
             if view is not None:
                 assert self._waiting is not None
                 answer = self._waiting.before(view)(answer)
@@ -161,11 +216,16 @@ class Routes:
             if asks is not None:
                 answer = self.blueprint.arguments(asks, location="query")(answer)
             who = ACCESS[f"{method} {self._prefix}{path}"]
-            parameters: list[Mapping[str, object]] = (
-                [_POSITION_IN] if view is not None else []
-            )
-            if writes and who != PUBLIC:
-                parameters.append(_KEY_IN)
+            parameters: list[Mapping[str, object]] = [
+                said
+                for said, holds in (
+                    (_POSITION_IN, view is not None),
+                    (_KEY_IN, writes and who != PUBLIC),
+                    (_MATCH_IN, matches is not None),
+                    (_DRY_IN, previewed),
+                )
+                if holds
+            ]
             answer = self.blueprint.doc(**_said(who, takes or asks, parameters))(answer)
             self.blueprint.add_url_rule(
                 path, function.__name__, answer, methods=[method]

@@ -88,7 +88,7 @@ def blueprint(ledger: Ledger, personal: PersonalData, clock: Clock) -> Blueprint
         "gift-offers", "/v1/tickets/<uuid:ticket_id>/gift-offers", "Giving tickets."
     )
 
-    @routes.post("", takes=GiftIn, gives=GiftMade)
+    @routes.post("", takes=GiftIn, gives=GiftMade, matches="ticket_id", previewed=True)
     def offer(body: Json, ticket_id: UUID) -> Answer:
         """Offer my ticket to another party, who is told and asked."""
         offer_id, at = new_id(), clock.now()
@@ -118,7 +118,12 @@ def blueprint(ledger: Ledger, personal: PersonalData, clock: Clock) -> Blueprint
         )
 
     @routes.post(
-        "/<uuid:offer_id>/acceptance", takes=AcceptanceIn, gives=AcceptedOut, status=200
+        "/<uuid:offer_id>/acceptance",
+        takes=AcceptanceIn,
+        gives=AcceptedOut,
+        status=200,
+        matches="ticket_id",
+        previewed=True,
     )
     def accept(body: Json, ticket_id: UUID, offer_id: UUID) -> Answer:
         """Accept as the recipient: the title moves now."""
@@ -137,7 +142,9 @@ def blueprint(ledger: Ledger, personal: PersonalData, clock: Clock) -> Blueprint
         )
         return moved, recorded(moved.position)
 
-    @routes.post("/<uuid:offer_id>/decline", gives=EpochOut, status=200)
+    @routes.post(
+        "/<uuid:offer_id>/decline", gives=EpochOut, status=200, matches="ticket_id"
+    )
     def decline(ticket_id: UUID, offer_id: UUID) -> Answer:
         """Decline as the recipient."""
         moved = attempt(
@@ -152,7 +159,9 @@ def blueprint(ledger: Ledger, personal: PersonalData, clock: Clock) -> Blueprint
         )
         return moved, recorded(moved.position)
 
-    @routes.post("/<uuid:offer_id>/withdrawal", gives=EpochOut, status=200)
+    @routes.post(
+        "/<uuid:offer_id>/withdrawal", gives=EpochOut, status=200, matches="ticket_id"
+    )
     def withdraw(ticket_id: UUID, offer_id: UUID) -> Answer:
         """Take an offer back as its sender."""
         moved = attempt(

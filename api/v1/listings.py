@@ -71,7 +71,9 @@ def blueprint(ledger: Ledger, personal: PersonalData, clock: Clock) -> Blueprint
         "listings", "/v1/tickets/<uuid:ticket_id>/listings", "Reselling tickets."
     )
 
-    @routes.post("", takes=ListingIn, gives=ListingMade)
+    @routes.post(
+        "", takes=ListingIn, gives=ListingMade, matches="ticket_id", previewed=True
+    )
     def list_ticket(body: Json, ticket_id: UUID) -> Answer:
         """List my ticket for resale, to everybody or to one purchaser."""
         listing_id, at = new_id(), clock.now()
@@ -90,7 +92,7 @@ def blueprint(ledger: Ledger, personal: PersonalData, clock: Clock) -> Blueprint
         )
         return listed, recorded(listed.position)
 
-    @routes.delete("/<uuid:listing_id>")
+    @routes.delete("/<uuid:listing_id>", matches="ticket_id")
     def unlist(ticket_id: UUID, listing_id: UUID) -> Response:
         """Take my listing down."""
         position = attempt(
@@ -105,7 +107,13 @@ def blueprint(ledger: Ledger, personal: PersonalData, clock: Clock) -> Blueprint
         )
         return Response(status=204, headers=recorded(position))
 
-    @routes.post("/<uuid:listing_id>/purchase", takes=PurchaseIn, gives=SaleOut)
+    @routes.post(
+        "/<uuid:listing_id>/purchase",
+        takes=PurchaseIn,
+        gives=SaleOut,
+        matches="ticket_id",
+        previewed=True,
+    )
     def buy(body: Json, ticket_id: UUID, listing_id: UUID) -> Answer:
         """Buy a listed ticket with e-money: money and title move in one commit."""
         sale_id, entry_id = new_id(), new_id()

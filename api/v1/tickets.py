@@ -98,7 +98,7 @@ def blueprint(
         """List the tickets that I own."""
         return {"tickets": wallet.of_owner(party())}
 
-    @routes.get("/<uuid:ticket_id>", gives=TicketOut)
+    @routes.get("/<uuid:ticket_id>", gives=TicketOut, versioned=True)
     def look_at(ticket_id: UUID) -> Any:
         """Tell a ticket as it is now."""
         ticket = readable(ledger, ticket_id)
@@ -140,7 +140,11 @@ def blueprint(
         return answer, recorded(sent.position)
 
     @routes.post(
-        "/<uuid:ticket_id>/modifications", takes=ModificationIn, gives=ModificationOut
+        "/<uuid:ticket_id>/modifications",
+        takes=ModificationIn,
+        gives=ModificationOut,
+        matches="ticket_id",
+        previewed=True,
     )
     def modify(body: Json, ticket_id: UUID) -> Answer:
         """Change what a ticket is for, as its issuer."""

@@ -131,6 +131,7 @@ DO: Mapping[str, str] = {
     "overtaken": "Try again: the state is read anew, and the answer may be another.",
     "log_stopped": "Only reading is possible until an operator has looked at the log.",
     "party_to_case": "Leave it to an operator who has no part in it.",
+    "precondition_failed": "Read it anew, and decide anew.",
     "program_failed": "Do what the program said, then try again.",
     "program_missing": (
         "Install the client programs of the server's version and put them on the PATH."
