@@ -122,6 +122,8 @@ def repriced(ticket: ETicket, event: ETicket.Repriced) -> None:
     ticket._require_lock(LockKind.LISTING, event.listing_id, "listing", at)
     require_not_held(ticket, HoldEffect.NO_TITLE)
     _check_price(ticket, event)
+    asked = None if ticket.listing is None else ticket.listing.price_minor
+    check(event.price_minor != asked, "it is the price asked before")
 
 
 @rule(ETicket.Unlisted)
