@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import sys
 import time
 from typing import Any, cast
@@ -11,10 +12,12 @@ from typing import Any, cast
 import structlog
 from flask import Flask, Response, g, request
 from structlog.stdlib import BoundLogger
+from werkzeug.middleware.proxy_fix import ProxyFix
 
 from api import conditions, problems
 from api.auth import Guard
 from api.idempotency import Idempotency
+from api.limits import Limits, Rate
 from api.openapi.document import Document
 from api.positions import Waiting
 from api.receipts import Receipts, heard
@@ -49,6 +52,10 @@ BODY_MAX = 64 * 1024
 LONG_BODY_MAX = 4 * 1024 * 1024
 LONG_BODIES = frozenset({"/v1/offerings"})  # A stadium has many places.
 
+_TRACEPARENT = re.compile(
+    r"(?!ff)[0-9a-f]{2}-(?P<trace>[0-9a-f]{32})-(?P<parent>[0-9a-f]{16})-[0-9a-f]{2}"
+)
+
 
 def create_app(installation: Installation) -> Flask:
     """Make the application of one installation, which stays its caller's to close."""
@@ -62,7 +69,7 @@ def create_app(installation: Installation) -> Flask:
     log_to = make_log(installation.settings.log_level)
     _log_requests(app, log_to)
     problems.install(app, log_to)
-    Guard(installation.tokens, installation.clock).install(app)
+    _guard(app, installation)
     conditions.install(app)
     _receipts(installation).install(app)
     Idempotency(
@@ -139,6 +146,21 @@ def _routes(app: Flask, its: Installation, signer: Signer) -> Document:
     return document
 
 
+def _guard(app: Flask, its: Installation) -> None:
+    """Limits stand on both sides of who may come in."""
+    says = its.settings
+    limits = Limits(
+        principals=Rate(says.rate, says.rate_burst),
+        addresses=Rate(says.address_rate, says.address_burst),
+    )
+    if says.proxies:
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=says.proxies, x_proto=says.proxies)  # type: ignore[method-assign]
+    app.before_request(limits.before_guard)
+    Guard(its.tokens, its.clock).install(app)
+    app.before_request(limits.after_guard)
+    app.after_request(limits.after_answer)
+
+
 def _receipts(its: Installation) -> Receipts:
     return Receipts(its.proofs, its.receipt_signer, its.clock, origin=its.origin)
 
@@ -161,6 +183,7 @@ def _log_requests(app: Flask, log_to: BoundLogger) -> None:
     @app.before_request
     def begin() -> None:
         g.request_id = str(new_id())
+        g.trace = trace_of(request.headers.get("traceparent", ""))
         g.started = time.perf_counter()
         if request.path in LONG_BODIES:
             request.max_content_length = LONG_BODY_MAX
@@ -173,6 +196,7 @@ def _log_requests(app: Flask, log_to: BoundLogger) -> None:
         log_to.info(
             "request",
             request=g.request_id,
+            trace=g.trace,
             method=request.method,
             route=request.url_rule.rule if request.url_rule else None,
             status=answer.status_code,
@@ -180,6 +204,13 @@ def _log_requests(app: Flask, log_to: BoundLogger) -> None:
             ms=round((time.perf_counter() - g.started) * 1000, 2),
         )
         return answer
+
+
+def trace_of(traceparent: str) -> str | None:
+    """Return the trace id of a W3C Trace Context header (section 3.2), if it is one."""
+    found = _TRACEPARENT.fullmatch(traceparent)
+    trace = found["trace"] if found and found["parent"] != "0" * 16 else None
+    return trace if trace != "0" * 32 else None
 
 
 def make_log(level: str) -> BoundLogger:

@@ -190,6 +190,7 @@ def cause(*, device_time: str | None = None) -> Cause:
         credential=who.credential,
         device=str(who.device_id) if who.device_id else None,
         command=g.request_id,
+        correlation=g.get("trace"),
         device_time=device_time,
         terms=terms(),
     )

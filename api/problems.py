@@ -13,6 +13,7 @@ from flask import Flask, Response, g, request
 from structlog.stdlib import BoundLogger
 from werkzeug.exceptions import HTTPException
 
+from api.limits import TooMany
 from ledger.application import VersionStale
 from ledger.errors import Conflict, Denied, Malformed, Missing, Refusal
 
@@ -72,6 +73,7 @@ class ProjectionBehind(Exception):
 STATUS_OF: Mapping[type[Refusal], HTTPStatus] = {
     MalformedJson: HTTPStatus.BAD_REQUEST,
     VersionStale: HTTPStatus.PRECONDITION_FAILED,
+    TooMany: HTTPStatus.TOO_MANY_REQUESTS,
 }
 
 

@@ -17,6 +17,8 @@ PORT_MAX = 65_535
 WORKERS_MAX = 256
 THREADS_MAX = 256
 POOL_SIZE_MAX = 500
+PROXIES_MAX = 8
+RATE_MAX = 1_000_000
 LOG_LEVELS = ("debug", "info", "warning", "error")
 
 # One log is one schema, so its name goes into SQL: an unquoted PostgreSQL identifier.
@@ -24,6 +26,8 @@ LOG_LEVELS = ("debug", "info", "warning", "error")
 _SCHEMA = re.compile(r"(?!pg_)[a-z_][a-z0-9_]{0,47}")
 # C2SP tlog-checkpoint: the origin is a line of its own, and a key name in signed notes.
 _ORIGIN = re.compile(r"[!-*,-~]{1,255}")
+_MAIL_FROM = re.compile(r"([^<>@\x00-\x1f]{1,80} <)?[^\s<>@]{1,64}@[^\s<>@]{1,189}>?")
+_SMTP = re.compile(r"(smtps|smtp|smtp\+plain)://[^\s/]+/?")
 _HOST = re.compile(r"[0-9A-Za-z.:_-]{1,255}")
 
 
@@ -64,6 +68,29 @@ class Settings:
 
     pool_size: int = 10
     """Database connections that each process may hold."""
+
+    proxies: int = 0
+    """Reverse proxies in front, whose word for the caller's address is taken."""
+
+    rate: int = 100
+    """Requests a second that one principal may send to one process, on the average."""
+
+    rate_burst: int = 500
+    """And so many at once."""
+
+    address_rate: int = 20
+    """The same for an address, of requests without a valid token."""
+
+    address_burst: int = 200
+
+    smtp_url: str | None = field(default=None, repr=False)  # May hold a password.
+    """The mail server as `smtp://user:password@host`; None: no mail is sent."""
+
+    mail_from: str = "eticket-ledger@localhost"
+    """Who mail is from."""
+
+    webhooks_loopback: bool = False
+    """For development: webhooks may go to this machine, by http as well."""
 
     log_level: str = "info"
 
@@ -136,6 +163,21 @@ def _log_level(name: str, value: str) -> str:
     return value.lower()
 
 
+def _smtp_url(name: str, value: str) -> str:
+    # The value is not repeated: it may hold a password.
+    if not _SMTP.fullmatch(value):
+        raise SettingsError(
+            f"{name} is not of the form smtps://…, smtp://… or smtp+plain://…."
+        )
+    return value
+
+
+def _yes_or_no(name: str, value: str) -> bool:
+    if value not in ("yes", "no"):
+        raise SettingsError(f"{name} must be yes or no.")
+    return value == "yes"
+
+
 def _home(name: str, value: str) -> Path:
     path = Path(value)
     if "\0" in value or (path.exists() and not path.is_dir()):
@@ -162,5 +204,13 @@ _READ: Mapping[str, Callable[[str, str], Any]] = {
     "workers": _whole(1, WORKERS_MAX),
     "threads": _whole(1, THREADS_MAX),
     "pool_size": _whole(1, POOL_SIZE_MAX),
+    "proxies": _whole(0, PROXIES_MAX),
+    "rate": _whole(1, RATE_MAX),
+    "rate_burst": _whole(1, RATE_MAX),
+    "address_rate": _whole(1, RATE_MAX),
+    "address_burst": _whole(1, RATE_MAX),
+    "smtp_url": _smtp_url,
+    "mail_from": _matching(_MAIL_FROM, "an e-mail address, or a name and one in <>"),
+    "webhooks_loopback": _yes_or_no,
     "log_level": _log_level,
 }

@@ -3,11 +3,12 @@
     supervisor ── holds the embedded database and the listening socket
         ├── gunicorn ── workers, each with an installation of its own
         ├── the runner of the projections, started again when it dies
-        └── the sequencer and publisher of the log, started again when it dies
+        ├── the sequencer and publisher of the log, started again when it dies
+        └── the jobs, started again when they die
 
 Before anything is accepted the witnesses are asked whether they have seen more of this
-log than there is. A signal stops all of them in order. A killed runner or publisher
-comes back; the web server's end ends everything: somebody outside decides what then.
+log than there is. A signal stops all of them in order. A helper that is killed comes
+back; the web server's end ends everything: somebody outside decides what then.
 """
 
 from __future__ import annotations
@@ -89,6 +90,7 @@ class Children:
         self._helpers = [
             _Helper("projections", "run", "--with-parent"),
             _Helper("log", "publish", "--with-parent"),
+            _Helper("jobs", "work", "--with-parent"),
         ]
 
     def start(self) -> None:

@@ -53,6 +53,8 @@ def doors(place: Place) -> Doors:
                 "LEDGER_SCHEMA": SCHEMA,
                 "LEDGER_WORKERS": str(WORKERS),
                 "LEDGER_THREADS": str(THREADS),
+                "LEDGER_RATE": "1000000",
+                "LEDGER_RATE_BURST": "1000000",
             },
         )
     )

@@ -151,6 +151,9 @@ DO: Mapping[str, str] = {
         " again."
     ),
     "sold_pending": "Wait for the answer to the payment that is under way.",
+    "too_many_requests": (
+        "Send fewer; `Retry-After` says when the next one is let through."
+    ),
     "unknown": "Check the id. What is not yours to know of is unknown, too.",
     "workroom_missing": "Run that as an administrator of the database; rebuild again.",
 }
