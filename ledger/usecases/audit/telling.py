@@ -1,0 +1,170 @@
+"""Every event recorded about a ticket: what, when, who, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from ledger.aggregates.base import Recorded, cause_of
+from ledger.aggregates.medium import Medium
+from ledger.application import Ledger
+from ledger.log.export import ExportedEvent
+from ledger.usecases.audit.book import Book, book_of, event_of
+from ledger.usecases.audit.moments import When, moment
+from ledger.usecases.audit.seals import ERASED, SEALED, erased_among, subject_of
+from ledger.usecases.audit.states import CannotHaveHappened, ticket_entries
+from ledger.vocabulary.ids import medium_id, paper_id, payment_id
+
+# What identifies the event stands beside; a write's id is its device's to know.
+_NOT_FACTS = {"originator_id", "originator_version", "timestamp", "cause", "write_id"}
+_NEVER_TOLD = "claim_hash"
+_SEALED = "_sealed"
+
+# Fields of a ticket's events that name streams with a part in its story. Parties,
+# offerings, devices and accounts have far longer stories of their own.
+_RELATED = ("order_id", "offer_id", "sale_id", "exchange_id", "entry_id", "case_id")
+_RELATED_BY_DECISION = "decision_id"
+_PAID_BY_CARD = ("order_id", "sale_id")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HistoryLine:
+    """One recorded event. `facts` are its fields; those sealed say only that they are.
+
+    `at` is when the server recorded it, `device_time` what the device's clock said.
+    `command` caused it, `correlation` is what belongs together with it, `decision_id`
+    the case that it carries out, `terms_version` which version of the terms it went by.
+    """
+
+    position: int
+    stream_id: UUID
+    version: int
+    topic: str
+    event: str
+    at: datetime
+    device_time: str | None
+    by: str
+    credential: str | None
+    device: str | None
+    command: str | None
+    correlation: str | None
+    decision_id: UUID | None
+    terms_version: int | None
+    facts: dict[str, Any]
+
+
+def history(
+    source: Ledger | Book,
+    *,
+    ticket_id: UUID,
+    when: When = None,
+    related: bool = False,
+) -> list[HistoryLine]:
+    """Return every event about a ticket up to a moment, oldest first.
+
+    With `related` also those of the orders, gifts, sales, payments, entries, cases and
+    papers that its own events name, and what was written of it on media. Raises
+    `TicketUnknown`, `BeforeTheTicket`, and what `moment` raises.
+    """
+    book = book_of(source)
+    until = moment(book, when).position
+    entries = ticket_entries(book, ticket_id, until)
+    if related:
+        entries = _with_related(book, ticket_id, entries, until)
+    return told(book, entries)
+
+
+def told(book: Book, entries: Iterable[ExportedEvent]) -> list[HistoryLine]:
+    """Return events as lines. Raises `CannotHaveHappened`."""
+    read = [(entry, _event(book, entry)) for entry in entries]
+    erased = erased_among(book, set(_subjects(event for _, event in read)))
+    return [_line(entry, event, erased) for entry, event in read]
+
+
+def _event(book: Book, entry: ExportedEvent) -> Recorded.Event:
+    try:
+        return event_of(entry)
+    except Exception as error:
+        why = f"{entry.topic} cannot be read ({type(error).__name__})"
+        position = entry.position
+        raise CannotHaveHappened(position=position, what=book.what, why=why) from error
+
+
+def _line(
+    entry: ExportedEvent, event: Recorded.Event, erased: set[UUID]
+) -> HistoryLine:
+    cause = cause_of(event)
+    return HistoryLine(
+        position=entry.position,
+        stream_id=entry.originator_id,
+        version=entry.version,
+        topic=entry.topic,
+        event=type(event).__name__,
+        at=event.timestamp,
+        device_time=cause.get("device_time"),
+        by=cause.get("actor", ""),
+        credential=cause.get("credential"),
+        device=cause.get("device"),
+        command=cause.get("command"),
+        correlation=cause.get("correlation"),
+        decision_id=getattr(event, "decision_id", None),
+        terms_version=getattr(event, "terms_version", None),
+        facts=_facts(event, erased),
+    )
+
+
+def _facts(event: Recorded.Event, erased: set[UUID]) -> dict[str, Any]:
+    facts: dict[str, Any] = {}
+    for name, value in vars(event).items():
+        if name in _NOT_FACTS or name == _NEVER_TOLD:
+            continue
+        if not name.endswith(_SEALED):
+            facts[name] = value
+        elif value is not None:
+            gone = {subject_of(event, name), event.originator_id} & erased
+            facts[name] = ERASED if gone else SEALED
+    return facts
+
+
+def _subjects(events: Iterable[Recorded.Event]) -> Iterator[UUID]:
+    for event in events:
+        for name, value in vars(event).items():
+            if name.endswith(_SEALED) and value is not None:
+                subject = subject_of(event, name)
+                yield from () if subject is None else (subject,)
+                yield event.originator_id
+
+
+def _with_related(
+    book: Book, ticket_id: UUID, entries: Sequence[ExportedEvent], until: int
+) -> list[ExportedEvent]:
+    """Join what a ticket's events name, in the log's order."""
+    events = [_event(book, entry) for entry in entries]
+    named = [value for event in events for value in _named(vars(event))]
+    written = (vars(event).get("write_id") for event in events)
+    marks = [each.hex.encode() for each in {ticket_id, *written} if each]
+    others = book.streams(set(named) - {ticket_id}, until)
+    joined = [
+        entry
+        for entry in others
+        if not entry.topic.startswith(f"{Medium.TOPIC}.")
+        # A medium carries other tickets, too: only what names this one or its writes.
+        or any(mark in entry.state for mark in marks)
+    ]
+    return sorted([*entries, *joined], key=lambda each: each.position)
+
+
+def _named(facts: Mapping[str, Any]) -> Iterator[UUID]:
+    for name in (*_RELATED, _RELATED_BY_DECISION):
+        if isinstance(value := facts.get(name), UUID):
+            yield value
+            if name in _PAID_BY_CARD:
+                yield payment_id(value)
+    if uid := facts.get("medium_uid"):
+        yield medium_id(bytes.fromhex(uid))
+    for name in ("serial", "old_serial", "new_serial"):
+        if serial := facts.get(name):
+            yield paper_id(serial)
