@@ -305,6 +305,7 @@ STORIES: Sequence[Callable[[], list[Recorded]]] = (
     other_ends,
     a_card_that_was_lost_and_accused,
     gifts,
+    golden_money.a_purse_that_owes,
     golden_money.points_that_expire,
     golden_money.orders,
     golden_money.card_payments,

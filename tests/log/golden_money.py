@@ -11,13 +11,28 @@ from ledger.aggregates.allowance import Allowance
 from ledger.aggregates.base import Recorded
 from ledger.aggregates.order import Order, Paid
 from ledger.aggregates.payment import Payment
+from ledger.vocabulary.ids import account_id
 from ledger.vocabulary.money import Money
-from tests.domain.examples import ALICE, HOUR, ISSUER, NOON, OFFERING
+from tests.domain.examples import ALICE, CAROL, HOUR, ISSUER, NOON, OFFERING
 
 Said: TypeAlias = dict[str, Any]
 
 SOON = NOON + timedelta(minutes=1)
 REFS = [UUID(int=0x2200 + n) for n in range(9)]
+
+
+def a_purse_that_owes() -> list[Recorded]:
+    purse = Account.open(
+        account_id=account_id(CAROL, "money", "EUR"),
+        party_id=CAROL,
+        kind="money",
+        currency="EUR",
+        at=NOON,
+    )
+    purse.post(entry_id=REFS[0], amount_minor=500, at=NOON)
+    purse.post(entry_id=REFS[1], amount_minor=-200, at=NOON)
+    purse.post(entry_id=REFS[2], amount_minor=-900, overdraw=True, at=NOON)
+    return [purse]
 
 
 def points_that_expire() -> list[Recorded]:

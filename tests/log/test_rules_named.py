@@ -241,6 +241,8 @@ def test_a_purse_keeps_and_pays_no_more_than_it_has():
     assert "Available are" in after([opened, paid_in], held, amount_minor=501)
     assert "Available are" in after(kept, held, amount_minor=201, purpose_id=REFS[4])
     assert "Available are" in after(kept, paid, amount_minor=-501)
+    plain = {"amount_minor": -201, "purpose_id": None}
+    assert "Available are 200" in after(kept, paid, **plain)
     assert "Nothing is held" in after(kept, paid, purpose_id=REFS[5])
     assert "Nothing is held" in after(kept, paid, timestamp=SOON)
 

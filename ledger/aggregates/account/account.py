@@ -121,22 +121,32 @@ class Account(Recorded):
             amount_minor=amount_minor,
             purpose_id=purpose_id,
             expires_at=expires_at,
+            overdraw=overdraw,
         )
 
     class Posted(Event):
-        """`purpose_id` names the hold that it ends, `expires_at` when points end."""
+        """`purpose_id` names the hold that it ends, `expires_at` when points end.
+
+        With `overdraw` it was due in any case, and was not asked for what is there.
+        """
 
         TOPIC = "account.posted"
-        class_version = 2
+        class_version = 3
         entry_id: UUID
         amount_minor: int
         purpose_id: UUID | None
         expires_at: datetime | None
+        overdraw: bool
 
         @staticmethod
         def upcast_v1_v2(state: dict[str, Any]) -> None:
             """At first nothing was held, and nothing expired."""
             state |= {"purpose_id": None, "expires_at": None}
+
+        @staticmethod
+        def upcast_v2_v3(state: dict[str, Any]) -> None:
+            """At first nobody said whether it was due anyhow: it may have been."""
+            state["overdraw"] = True
 
         def apply(self, aggregate: Account) -> None:
             aggregate._let_go(self.purpose_id)

@@ -33,8 +33,8 @@ def opened(_: None, event: Account.Opened) -> None:
 
 @rule(Account.Posted)
 def posted(account: Account, event: Account.Posted) -> None:
-    """What is held for a purpose pays for it. Who owes may have less than nothing."""
-    if event.amount_minor < 0 and event.purpose_id is not None:
+    """A debit is of what is there, or was kept for it, unless it was due anyhow."""
+    if event.amount_minor < 0 and not event.overdraw:
         account._require(-event.amount_minor, event.purpose_id, event.timestamp)
 
 
