@@ -19,7 +19,10 @@ from ledger.usecases.audit.states import CannotHaveHappened, ticket_entries
 from ledger.vocabulary.ids import medium_id, paper_id, payment_id
 
 # What identifies the event stands beside; a write's id is its device's to know.
-_NOT_FACTS = {"originator_id", "originator_version", "timestamp", "cause", "write_id"}
+_NOT_FACTS = {
+    *("originator_id", "originator_version", "originator_topic"),
+    *("timestamp", "cause", "write_id"),
+}
 _NEVER_TOLD = "claim_hash"
 _SEALED = "_sealed"
 

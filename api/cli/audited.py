@@ -1,0 +1,97 @@
+"""What the auditor's commands are given: the log or an export of it, and moments."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+
+from api.cli.opened import read_log
+from ledger.errors import Malformed
+from ledger.usecases import audit as tell
+
+BAR_FROM_BYTES = 8_000_000
+BAR_FROM_EVENTS = 20_000
+_LINES_A_STEP = 1_000
+
+ticket_argument = click.argument("ticket_id", type=click.UUID)
+maybe_ticket = click.argument("ticket_id", type=click.UUID, required=False)
+as_json_option = click.option(
+    "--json", "as_json", is_flag=True, help="Print one JSON object a line."
+)
+export_option = click.option(
+    "--export",
+    "export",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Read an export and no database; `log verify` says whether to believe it.",
+)
+at_option = click.option(
+    "--at",
+    "at",
+    default="now",
+    metavar="POSITION|TIME",
+    help="A position, or a time with its zone; now if left out.",
+)
+
+
+class NotRead(Malformed):
+    code = "malformed"
+    says = "{path} cannot be read: {why}."
+
+
+@contextmanager
+def book(export: Path | None) -> Iterator[tell.Book]:
+    """Open what is to be read: an export if one is named, else the log."""
+    if export is not None:
+        try:
+            yield tell.ExportBook(lambda: _lines(export))
+        except OSError as error:
+            if error.filename != str(export):
+                raise
+            raise NotRead(path=export, why=error.strerror) from None
+        return
+    with read_log() as ledger:
+        yield tell.LogBook(ledger)
+
+
+@contextmanager
+def reading(
+    book: tell.Book, *, printing: bool = False
+) -> Iterator[Callable[[int], None]]:
+    """Show on a terminal how far the reading of a long log is.
+
+    Where lines are printed on the same terminal meanwhile, they show it themselves.
+    """
+    size = book.size()
+    shown = sys.stderr.isatty() and not (printing and sys.stdout.isatty())
+    if not shown or size < BAR_FROM_EVENTS or isinstance(book, tell.ExportBook):
+        yield lambda _: None
+        return
+    with click.progressbar(length=size, label="events", file=sys.stderr) as bar:
+        yield bar.update
+
+
+def print_json(lines: Iterable[Any]) -> None:
+    """Print mappings, one JSON object a line."""
+    for line in lines:
+        click.echo(json.dumps(tell.plain(line), ensure_ascii=False))
+
+
+def _lines(path: Path) -> Iterator[bytes]:
+    length = path.stat().st_size
+    with path.open("rb") as file:
+        if length < BAR_FROM_BYTES or not sys.stderr.isatty() or sys.stdout.isatty():
+            yield from file
+            return
+        with click.progressbar(length=length, label="bytes", file=sys.stderr) as bar:
+            for number, line in enumerate(file):
+                yield line
+                if number % _LINES_A_STEP == 0:
+                    bar.update(file.tell() - bar.pos)
+            bar.update(length - bar.pos)
