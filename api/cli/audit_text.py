@@ -68,7 +68,7 @@ def ticket(found: tell.TicketAsOf) -> None:
     """Print a ticket part by part; what is empty is left out."""
     click.echo(f"Ticket {found.ticket_id} as of {_moment(found.moment)}")
     for part, said in found.parts.items():
-        shown = [(name, value) for name, value in said.items() if value not in _NOTHING]
+        shown = [(name, value) for name, value in said.items() if _is(name, value)]
         for number, (name, value) in enumerate(shown):
             click.echo(f"{part if number == 0 else '':<9} {name:<18} {_value(value)}")
         if not shown:
@@ -87,8 +87,9 @@ def log(found: tell.LogAsOf) -> None:
     click.echo(f"The log as of {_moment(found.moment)}")
     click.echo(f"{'size':<9} {found.moment.position}")
     click.echo(f"{'root':<9} {base64.b64encode(found.root).decode()}")
+    click.echo(f"{'':<16} {'events':>9} {'streams':>9}")
     for kind, count in found.events.items():
-        click.echo(f"{kind:<16} {count:>9} events, {found.streams[kind]} streams")
+        click.echo(f"{kind:<16} {count:>9} {found.streams[kind]:>9}")
 
 
 def log_object(found: tell.LogAsOf) -> dict[str, Any]:
@@ -133,9 +134,10 @@ def happened(line: tell.Happened) -> None:
 
 def counted(first: tell.Moment, last: tell.Moment, counts: Mapping[str, int]) -> None:
     kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(counts.items()))
-    total = sum(counts.values())
-    click.echo(f"{total} events after position {first.position} up to {last.position}")
-    click.echo(f"of {kinds}." if kinds else "none.")
+    total = f"{sum(counts.values())} events" if kinds else "Nothing"
+    click.echo(f"{total} after position {first.position} up to {last.position}.")
+    if kinds:
+        click.echo(f"Of them {kinds}.")
 
 
 def _why(line: tell.HistoryLine) -> str:
@@ -159,8 +161,18 @@ def _when(at: datetime) -> str:
     return at.isoformat()  # In full: who copies it finds that very event.
 
 
+def _is(name: str, value: Any) -> bool:
+    """Version 0 is before the stream: it never happened."""
+    never = value == 0 and name.endswith("version")
+    return value not in _NOTHING and not never
+
+
 def _value(value: Any) -> str:
     said = tell.plain(value)
-    if isinstance(said, str):
-        return said
-    return json.dumps(said, ensure_ascii=False)
+    if said in _NOTHING:
+        return "none"
+    if isinstance(said, dict):
+        return ", ".join(f"{name} {_value(each)}" for name, each in said.items())
+    if isinstance(said, list):
+        return "; ".join(map(_value, said))
+    return said if isinstance(said, str) else json.dumps(said)

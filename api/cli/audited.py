@@ -49,6 +49,9 @@ class NotRead(Malformed):
 def book(export: Path | None) -> Iterator[tell.Book]:
     """Open what is to be read: an export if one is named, else the log."""
     if export is not None:
+        click.echo(
+            f"From an export; `ledgerctl log verify {export}` proves it.", err=True
+        )
         try:
             yield tell.ExportBook(lambda: _lines(export))
         except OSError as error:

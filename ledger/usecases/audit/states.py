@@ -87,7 +87,7 @@ def parts_at(book: Book, ticket_id: UUID, position: int) -> Parts:
     parts = {part: _part(ticket, names) for part, names in PARTS.items()}
     if ticket.check_sealed is not None and erased_among(book, [ticket.owner_id]):
         parts["right"]["check_sealed"] = ERASED
-    parts["media"] = _media(book, ticket_id, entries, position)
+    parts["media"] = _media(book, ticket, entries, position)
     parts["stream"] = {
         "version": ticket.version,
         "changed_at": plain(ticket.modified_on),
@@ -163,9 +163,12 @@ def _part(ticket: ETicket, names: Sequence[str]) -> dict[str, Any]:
 
 
 def _media(
-    book: Book, ticket_id: UUID, entries: Iterable[ExportedEvent], position: int
+    book: Book, ticket: ETicket, entries: Iterable[ExportedEvent], position: int
 ) -> dict[str, Any]:
-    """Return the slots that name the ticket, or will once a write is proven."""
+    """Return the slots that name the ticket, or will once a write is proven.
+
+    A `current` copy is the one that a machine accepts; any other is an old one.
+    """
     uids = (getattr(event_of(entry), "medium_uid", None) for entry in entries)
     streams = {medium_id(bytes.fromhex(uid)) for uid in uids if uid}
     if not streams:
@@ -173,15 +176,15 @@ def _media(
     found: dict[str, Any] = {}
     for medium in replayed(book, book.streams(streams, position)).values():
         if isinstance(medium, Medium):
-            found |= dict(_slots(medium, ticket_id))
+            found |= dict(_slots(medium, ticket))
     return dict(sorted(found.items()))
 
 
-def _slots(medium: Medium, ticket_id: UUID) -> Iterator[tuple[str, Any]]:
+def _slots(medium: Medium, ticket: ETicket) -> Iterator[tuple[str, Any]]:
     changes = medium.pending.changes if medium.pending else ()
-    pending = {each.slot for each in changes if each.state.ticket_id == ticket_id}
+    pending = {each.slot for each in changes if each.state.ticket_id == ticket.id}
     for number, state in enumerate(medium.slots):
-        if state.ticket_id == ticket_id or number in pending:
+        if state.ticket_id == ticket.id or number in pending:
             yield (
                 f"{medium.uid} slot {number}",
                 {
@@ -189,6 +192,8 @@ def _slots(medium: Medium, ticket_id: UUID) -> Iterator[tuple[str, Any]]:
                     "slot_status": SlotStatus(state.status).name,
                     "epoch": state.epoch,
                     "uses_left": state.uses_left,
+                    "current": ticket.form.is_at(medium.uid, number)
+                    and state.epoch == ticket.epoch,
                     "write_pending": number in pending,
                 },
             )
