@@ -7,10 +7,14 @@ with prepared(settings) as url:              # once: database, migrations, keys
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import os
+import socket
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
+from random import SystemRandom
 
 import psycopg
 from eventsourcing.postgres import PostgresDatastore, PostgresFactory
@@ -20,23 +24,30 @@ from psycopg.sql import SQL, Identifier
 from ledger.adapters.answers import AnswerStore
 from ledger.adapters.card_authority import MasterKeys
 from ledger.adapters.embedded_postgres import EmbeddedPostgres
+from ledger.adapters.job_desk import JobDesk
 from ledger.adapters.log_keys import LogKeys
 from ledger.adapters.migrator import migrate
+from ledger.adapters.outbox import EMAIL, WEBHOOK
 from ledger.adapters.peers import Peers
 from ledger.adapters.roles import DatabaseRole, ensure, speaking_as
 from ledger.adapters.sandbox_payments import SandboxPayments
 from ledger.adapters.secrets import FileSecrets
+from ledger.adapters.smtp import BadServer, Mail, MailServer
 from ledger.adapters.stock_desk import PostgresStockDesk
+from ledger.adapters.subscriptions import Subscriptions
 from ledger.adapters.tokens import TokenStore
+from ledger.adapters.webhooks import Webhooks
 from ledger.application import Ledger
-from ledger.clock import Clock, SystemClock
+from ledger.clock import Clock, SystemClock, new_id
+from ledger.jobs.catalogue import Parts, catalogue
+from ledger.jobs.schedule import Schedule
 from ledger.log.cipher import SubjectCipher
 from ledger.log.note import Signer, Verifier
 from ledger.log.policy import BadPolicy, Policy
 from ledger.log.proof_store import ProofStore
 from ledger.log.publisher import Publisher
-from ledger.log.recorder import environment
-from ledger.ports import PaymentProvider
+from ledger.log.recorder import connect, environment
+from ledger.ports import Channel, PaymentProvider
 from ledger.projections.accounts import AccountsView
 from ledger.projections.freshness import FreshnessView
 from ledger.projections.gifts import GiftsView
@@ -122,6 +133,35 @@ class Installation:
                 yield its
             finally:
                 its.close()
+
+    @property
+    def subscriptions(self) -> Subscriptions:
+        """Where parties have their notifications sent."""
+        return Subscriptions(
+            self.datastore, key_encryption=self.secrets.key_encryption()
+        )
+
+    def schedule(self) -> Schedule:
+        """Return the jobs of this log, for one process to run."""
+        parts = Parts(
+            ledger=self.ledger,
+            clock=self.clock,
+            desk=self.desk,
+            provider=self.provider,
+            personal=self.personal,
+            subscriptions=self.subscriptions,
+            channels=_channels(self.settings),
+            origin=self.origin,
+            new_id=new_id,
+            chance=SystemRandom().random,
+            cleaners=(lambda at, _limit: self.answers.clean(at=at),),
+        )
+        desk = JobDesk(
+            self.datastore,
+            partial(connect, self.datastore),
+            runner=f"{socket.gethostname()}/{os.getpid()}",
+        )
+        return Schedule(catalogue(parts), desk, self.clock)
 
     @contextmanager
     def ledger_as(self, role: DatabaseRole | None) -> Iterator[Ledger]:
@@ -224,6 +264,18 @@ def verifiers_of(origin: str, keys: LogKeys) -> tuple[list[Verifier], list[Verif
         [Verifier(origin, key.private.public_key()) for key in known],
         [Verifier(name, key.receipts().public_key()) for key in known],
     )
+
+
+def _channels(settings: Settings) -> Mapping[str, Channel]:
+    """Return the ways in which parties are reached, as far as they are set up."""
+    hooks = Webhooks(user_agent="eticket-ledger", loopback=settings.webhooks_loopback)
+    if settings.smtp_url is None:
+        return {WEBHOOK: hooks}
+    try:
+        server = MailServer.parse(settings.smtp_url)
+    except BadServer as error:
+        raise InstallationError(f"LEDGER_SMTP_URL cannot be used: {error}.") from None
+    return {WEBHOOK: hooks, EMAIL: Mail(server, sender=settings.mail_from)}
 
 
 def _policy(settings: Settings) -> Policy:

@@ -57,8 +57,8 @@ CREATE INDEX outbox_due ON outbox (due_at) WHERE state = 'waiting';
 CREATE INDEX outbox_settled ON outbox (settled_at) WHERE state <> 'waiting';
 CREATE INDEX outbox_target ON outbox (target_id) WHERE state = 'waiting';
 
--- What is over at a time, should nothing happen before: a hint for tidying up. Every
--- command judges the time itself.
+-- What is to be looked at when, should nothing happen before: a hint for tidying up.
+-- Every command judges the time itself.
 CREATE TABLE deadlines (
     kind text NOT NULL,
     about_id uuid NOT NULL,
@@ -69,7 +69,11 @@ CREATE TABLE deadlines (
 );
 CREATE INDEX deadlines_due ON deadlines (due_at);
 
--- The last run of each scheduled job, whichever process had it.
+-- Tickets whose validity is over are found in the wallet.
+CREATE INDEX wallet_over ON wallet (not_after, ticket_id) WHERE life = 'OWNED';
+
+-- The last run of each scheduled job, whichever process had it. While it is begun again,
+-- what came of the last one stands.
 CREATE TABLE job_runs (
     name text PRIMARY KEY,
     fence bigint NOT NULL,  -- One more with every run; an older one writes no more.
@@ -86,6 +90,7 @@ CREATE TABLE job_runs (
 -- migrate:down
 
 DROP TABLE job_runs;
+DROP INDEX wallet_over;
 DROP TABLE deadlines;
 DROP TABLE outbox;
 DROP TABLE webhook_subscriptions;

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, LiteralString
 from uuid import UUID
 
@@ -12,6 +12,8 @@ from eventsourcing.persistence import Tracking
 
 from ledger.aggregates.e_ticket import ETicket
 from ledger.projections.base import Statement, View
+
+_FIRST = (datetime.min.replace(tzinfo=UTC), UUID(int=0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +106,23 @@ class WalletView(View):
         """Return those of the tickets that are known, by their ids."""
         rows = self.rows(_SELECT + " WHERE ticket_id = ANY(%s)", (list(ticket_ids),))
         return {row["ticket_id"]: _ticket(row) for row in rows}
+
+    def over(
+        self, *, at: datetime, after: tuple[datetime, UUID] | None, limit: int
+    ) -> Sequence[tuple[datetime, UUID]]:
+        """Return unused tickets whose validity is over, and that no case holds.
+
+        With the end of their validity, the oldest first, from behind `after`.
+        """
+        rows = self.rows(
+            "SELECT not_after, ticket_id FROM wallet w WHERE life = 'OWNED'"
+            " AND not_after <= %s AND (not_after, ticket_id) > (%s, %s)"
+            " AND NOT EXISTS (SELECT FROM wallet_holds h"
+            " WHERE h.ticket_id = w.ticket_id)"
+            " ORDER BY not_after, ticket_id LIMIT %s",
+            (at, *(after or _FIRST), limit),
+        )
+        return [(row["not_after"], row["ticket_id"]) for row in rows]
 
     def update(
         self,
