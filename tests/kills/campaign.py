@@ -1,0 +1,215 @@
+"""Kills under load, one after the other; after each all is checked.
+
+    load ──► KILL, at a moment drawn from the seed ──► started again ──► load ──► rest
+      ▲                                                                            │
+      └───────────── nothing is wrong ◄── checks ◄── all is placed, signed, followed
+
+From the seed come who is killed, when, how the database dies, and what writers ask for.
+How the processes interleave comes from the machine, so a seed replays a failure as far
+as that lets it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+
+import psycopg
+from psycopg.conninfo import make_conninfo
+
+from ledger.application import Cause
+from ledger.bootstrap import open_installation
+from ledger.projections.registry import NAMES
+from ledger.settings import Settings
+from tests.databases import Database
+from tests.domain.examples import a_ticket
+from tests.kills import checks
+from tests.kills.builds import BUILDS, HONEST, Build
+from tests.kills.crew import RUNNER, SEQUENCERS, Crew, Ended
+from tests.kills.journal import Outcome
+from tests.kills.server import WAYS, CrashableServer
+from tests.kills.waiting import NeverHappened
+from tests.kills.writer import SHARED
+from tests.log.opened import again
+
+KINDS = ("writer", "sequencer", "runner", "database")
+WRITERS = 3
+LOAD_MAX = 12_000
+"""Bytes of the journals between two kills, at most: some forty commands."""
+
+AFTER = 2_000
+"""So many more show that all goes on."""
+
+_QUIET = """
+SELECT size, (SELECT count(*) FROM ledger_inbox) = 0
+    AND size = (SELECT count(*) FROM ledger_events) AS placed,
+    size = (SELECT max(size) FROM ledger_checkpoints) AS signed,
+    (SELECT count(*) FROM projection_tracking WHERE notification_id = size) AS followed
+FROM ledger_head
+"""
+
+
+@dataclass(slots=True)
+class Result:
+    """What came of a campaign; nothing broken is a success."""
+
+    seed: str
+    kills: Counter[str] = field(default_factory=Counter)
+    asked: Counter[Outcome] = field(default_factory=Counter)
+    found: int = 0
+    """Acknowledged commands that are in the log."""
+
+    events: int = 0
+    checkpoints: int = 0
+    seconds: float = 0.0
+    broken: list[str] = field(default_factory=list)
+
+    @property
+    def acknowledged(self) -> int:
+        return self.asked[Outcome.DONE]
+
+
+def plan(seed: str, kills: int) -> list[str]:
+    """Return who is killed: every kind as often as the others, in some order."""
+    kinds = [KINDS[number % len(KINDS)] for number in range(kills)]
+    Random(f"{seed}/plan").shuffle(kinds)
+    return kinds
+
+
+def run(
+    folder: Path,
+    *,
+    seed: str,
+    kinds: Sequence[str],
+    build: str = HONEST,
+    server: dict[str, str] | None = None,
+    tell: Callable[[str], object] = lambda _: None,
+) -> Result:
+    """Run one campaign in an empty folder; it ends at the first thing broken.
+
+    `server` are PostgreSQL's settings, those of the build before them.
+    """
+    result, began = Result(seed), time.monotonic()
+    its = BUILDS[build]
+    settings = {**(server or {}), **its.server}
+    with ExitStack() as opened:
+        postgres = opened.enter_context(CrashableServer(folder / "postgres", settings))
+        campaign = Campaign(folder, postgres, seed, its, result)
+        campaign.prepare()
+        opened.enter_context(campaign.crew)
+        try:
+            for kind in kinds:
+                tell(campaign.round(kind))
+                if result.broken:
+                    break
+        except (NeverHappened, Ended) as error:
+            result.broken.append(f"stuck: {error}")
+            result.broken += campaign.log_is_wrong()
+    result.seconds = time.monotonic() - began
+    return result
+
+
+class Campaign:
+    """One server, one log, one crew."""
+
+    def __init__(
+        self,
+        folder: Path,
+        server: CrashableServer,
+        seed: str,
+        build: Build,
+        result: Result,
+    ) -> None:
+        self._server = server
+        self._build = build
+        self._chance = Random(seed)
+        self._memory = checks.Memory()
+        self._result = result
+        home = folder / "installation"
+        home.mkdir()
+        self._settings = Settings(database_url=server.url, home=home)
+        schema = self._settings.schema
+        url = make_conninfo(server.url, options=f"-csearch_path={schema}")
+        self._database = Database(url=url, server_url=server.url, schema=schema)
+        name = build.name if build.patch else ""
+        chance = Random(f"{seed}/crew")
+        self.crew = Crew(self._settings, writers=WRITERS, chance=chance, build=name)
+
+    def prepare(self) -> None:
+        """Make the log, and the tickets that all writers move."""
+        with open_installation(self._settings, role=None) as its:
+            tickets = [a_ticket(ticket_id=each) for each in SHARED]
+            its.ledger.record(*tickets, cause=Cause("campaign"))
+        with psycopg.connect(self._database.url) as connection:
+            for statement in self._build.sql:
+                connection.execute(statement)
+
+    def round(self, kind: str) -> str:
+        """Kill once, check all; return what was done, in a line."""
+        self._await_load(self._chance.randint(1, LOAD_MAX))
+        killed = self._kill(kind)
+        self._result.kills[kind] += 1
+        self._await_load(AFTER)
+        self.crew.rest()
+        self.crew.wait_until("all is placed, signed and followed", self._is_quiet)
+        self._result.broken += self.log_is_wrong()
+        with again(self._database) as ledger:
+            self._result.broken += checks.of_views(self._database, ledger)
+        self.crew.go_on()
+        return f"{killed}: {self._result.acknowledged} acknowledged"
+
+    def log_is_wrong(self) -> list[str]:
+        """Return what is wrong with the log, and count what there is."""
+        with again(self._database) as ledger:
+            found = checks.gather(self._database, ledger, self.crew.journals())
+        asked = found.asked.values()
+        there = {event.key for event in found.events}
+        done = [each.key for each in asked if each.outcome == Outcome.DONE]
+        result = self._result
+        result.asked = Counter(each.outcome for each in asked)
+        result.found = sum(key in there for key in done)
+        result.events = len(found.events)
+        result.checkpoints = len(found.checkpoints)
+        return checks.of_log(found, self._memory)
+
+    def _await_load(self, amount: int) -> None:
+        least = self.crew.written() + amount
+        self.crew.wait_until("writers go on", lambda: self.crew.written() >= least)
+
+    def _is_quiet(self) -> bool:
+        with psycopg.connect(self._database.url) as connection:
+            row = connection.execute(_QUIET).fetchone()
+        assert row is not None
+        _, placed, signed, followed = row
+        return bool(placed and signed and followed == len(NAMES))
+
+    def _kill(self, kind: str) -> str:
+        """Kill now and start again; return who it was."""
+        if kind == "database":
+            way = self._chance.choice(self._build.ways or WAYS)
+            self._server.die(way)
+            return f"database ({way})"
+        names = self._victims(kind)
+        for name in names:
+            self.crew.kill(name)
+        for name in names:
+            self.crew.start(name)
+        return " and ".join(names)
+
+    def _victims(self, kind: str) -> Sequence[str]:
+        if kind == "runner":
+            return [RUNNER]
+        if kind == "sequencer":  # One at work or one that stands by, or both.
+            return self._chance.sample(SEQUENCERS, self._chance.choice([1, 1, 2]))
+        name, asks = self._chance.choice(self.crew.writers), self._chance.random() < 0.7
+        if asks:
+            self.crew.wait_until(
+                f"{name} waits for an answer",
+                lambda: self.crew.waits_for_an_answer(name),
+            )
+        return [name]
