@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import get_args
 from uuid import UUID
 
-from ledger.aggregates.gift import Gift, require_some
+from ledger.aggregates.gift import Gift, GiftMode, require_some
 from ledger.aggregates.rules.kernel import check, check_distinct, rule
 
 
 @rule(Gift.Offered)
 def offered(_: None, event: Gift.Offered) -> None:
     require_some([line["ticket_id"] for line in event.lines])
+    check(event.mode in get_args(GiftMode), "it is not said whether it can be parted")
     check(event.to_party_id or event.claim_hash, "it is offered to nobody")
     check(event.to_party_id != event.sender_id, "it is offered to who has it")
 

@@ -70,6 +70,7 @@ def numbered(_: None, event: Paper.Numbered) -> None:
 
 @rule(OfflineFact.Reported)
 def reported(_: None, event: OfflineFact.Reported) -> None:
+    check(event.kind in ("dispensed", "redeemed"), "there is no such fact")
     seq, digest = event.device_seq, event.digest
     named = {fact_id(event.device_id, seq), fact_id(event.device_id, seq, digest)}
     check(event.originator_id in named, "this fact has another stream")

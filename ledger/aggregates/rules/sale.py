@@ -20,6 +20,9 @@ def initiated(_: None, event: Sale.Initiated) -> None:
     check_distinct([line["ticket_id"] for line in event.lines], "tickets")
     check(len(event.lines) <= LINES_MAX, "it is of too many tickets")
     check(event.buyer_id != event.seller_id, "who sells it buys it")
+    check(
+        event.payout in ("at_sale", "after_start"), "it is not said when it is paid out"
+    )
     for line in event.lines:
         price, shares = line["price_minor"], line["split_minor"]
         check(price >= 0 and sum(shares.values()) == price, "shares do not sum up")

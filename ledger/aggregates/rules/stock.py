@@ -28,6 +28,9 @@ def opened(_: None, event: Offering.Opened) -> None:
     check_categories(categories)
     check_blocks(_blocks(event.blocks), {each.name for each in categories}, ())
     check(event.purchase_limit >= 1, "nobody may buy any")
+    periods = (event.sale_from, event.sale_until), (event.valid_from, event.valid_until)
+    for begins, ends in periods:
+        check(begins < ends, "a period ends before it begins")
 
 
 @rule(Offering.Extended)

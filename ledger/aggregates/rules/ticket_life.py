@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 from ledger.aggregates.base import is_over
 from ledger.aggregates.e_ticket import ETicket, LockKind
 from ledger.aggregates.e_ticket.content import REQUESTS_MAX
 from ledger.aggregates.e_ticket.holds import LEASED_FOR
-from ledger.aggregates.e_ticket.states import TERMINAL, HoldEffect
+from ledger.aggregates.e_ticket.states import TERMINAL, HoldEffect, UsesUnit
 from ledger.aggregates.rules.kernel import check, rule
 from ledger.aggregates.rules.ticket import (
     require_free,
@@ -15,11 +17,16 @@ from ledger.aggregates.rules.ticket import (
     require_settled,
     require_unlocked,
 )
+from ledger.vocabulary.sealed_ticket import Kind
 
 
 @rule(ETicket.Issued)
 def issued(_: None, event: ETicket.Issued) -> None:
+    kinds, units = get_args(Kind), get_args(UsesUnit)
+    check(event.kind in kinds and event.uses_unit in units, "there is no such right")
     check(event.uses_limit >= 1, "it could never be used")
+    check(event.kind == "coupon" or event.uses_limit == 1, "an admission has one use")
+    check(event.not_before < event.not_after, "its period ends before it begins")
     check(min(event.price_minor, event.fees_minor) >= 0, "its price is negative")
     check(min(event.points_spent, event.points_earned) >= 0, "its points are negative")
     check(event.group_size >= 1, "its group has no ticket")
@@ -39,6 +46,7 @@ def modified(ticket: ETicket, event: ETicket.Modified) -> None:
     changes = {field: new for field, (_, new) in event.diff.items()}
     found = ticket._diff(changes)
     check(found and found == event.diff, "it is not what it changes")
+    check(event.terms_version == ticket.terms.version, "the terms were others")
     if event.request_id is not None:
         check(str(event.request_id) in ticket.requests, "nobody asked for it")
     # The first version did not say who changed it: the issuer.

@@ -171,6 +171,13 @@ def _check_price(
     """Under the cap, and the cap computed from what was first paid."""
     ticket._require_price(event.price_minor)
     check(event.cap_minor == ticket.resale_cap_minor, "the cap is another")
+    terms = ticket.terms
+    check(event.terms_version == terms.version, "the terms were others")
+    if isinstance(event, ETicket.Repriced) or event.cap_basis_minor is None:
+        return  # The first version of a resale did not say what the cap came from.
+    said = (event.cap_basis_minor, event.cap_percent)
+    found = (ticket.cap_basis_minor, terms.resale_cap_percent)
+    check(said == found, "the cap was computed from something else")
 
 
 def _check_moved(

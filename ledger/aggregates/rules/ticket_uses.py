@@ -7,7 +7,7 @@ from datetime import datetime
 from ledger.aggregates.e_ticket import ETicket, FormKind, Life, LockKind
 from ledger.aggregates.e_ticket.core import use_of
 from ledger.aggregates.e_ticket.dispensing import check_serial
-from ledger.aggregates.e_ticket.states import HoldEffect
+from ledger.aggregates.e_ticket.states import Binding, HoldEffect
 from ledger.aggregates.rules.kernel import check, rule
 from ledger.aggregates.rules.ticket import (
     require_free,
@@ -33,7 +33,9 @@ def written(ticket: ETicket, event: ETicket.WrittenToMedium) -> None:
     check(ticket.life == Life.OWNED, f"its life is {ticket.life}")
     check(event.epoch == ticket.epoch, "it is not the current epoch")
     here = ticket.form.is_at(event.medium_uid, event.slot)
-    check(here or ticket._is_writing(event.write_id), "it is not written there")
+    if ticket._is_writing(event.write_id):
+        here = ticket.binding == Binding(event.write_id, event.medium_uid, event.slot)
+    check(here, "it is not written there")
 
 
 @rule(ETicket.MediumWriteAborted)
