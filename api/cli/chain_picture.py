@@ -12,7 +12,7 @@ from xml.sax.saxutils import escape
 from ledger.usecases import audit as tell
 
 WIDTH, BOX_HEIGHT, GAP, TOP, MARGIN = 560, 58, 52, 84, 28
-_HEADING_MAX = 56
+_HEADING_MAX = 44
 _HEAD = """\
 <svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" \
 viewBox="0 0 {width} {height}" role="img" font-family="system-ui, sans-serif">
@@ -108,7 +108,8 @@ def _arrow(y: int, label: str) -> str:
 
 def _right(ticket: tell.TicketAsOf) -> str:
     said = ticket.parts["right"]
-    return ", ".join(part for part in (said["title"], said["right"]) if part)
+    text = ", ".join(part for part in (said["title"], said["right"]) if part)
+    return "".join(each if each.isprintable() else " " for each in text)
 
 
 def _cut(said: str) -> str:
@@ -125,7 +126,6 @@ def _time(at: datetime) -> str:
 
 def _quoted(said: str) -> str:
     """Write text as Mermaid takes it between quotes: nothing of it is markup."""
-    plain = "".join(each if each.isprintable() else " " for each in said)
     return "".join(
-        each if each.isalnum() or each in " ,.-" else f"#{ord(each)};" for each in plain
+        each if each.isalnum() or each in " ,.-" else f"#{ord(each)};" for each in said
     )

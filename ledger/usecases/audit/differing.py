@@ -22,7 +22,13 @@ from ledger.usecases.audit.book import (
     unheard,
 )
 from ledger.usecases.audit.moments import Moment, When, moment
-from ledger.usecases.audit.states import Parts, parts_at, ticket_entries
+from ledger.usecases.audit.states import (
+    DERIVED,
+    PARTS,
+    Parts,
+    parts_at,
+    ticket_entries,
+)
 from ledger.usecases.audit.telling import HistoryLine, told
 
 
@@ -95,7 +101,7 @@ def diff(
 
 def changed(parts: Parts, changes: list[Change]) -> Parts:
     """Apply changes to a state: what was before them becomes what was after."""
-    parts = deepcopy(parts)
+    parts = {part: {} for part in (*PARTS, *DERIVED)} | deepcopy(parts)
     for change in changes:
         part = parts.setdefault(change.part, {})
         if change.after is None and change.part in _COMES_AND_GOES:

@@ -49,6 +49,9 @@ PARTS: Mapping[str, tuple[str, ...]] = {
 }
 """Every attribute of a ticket is in one part; a test compares."""
 
+DERIVED = ("media", "stream")
+"""The slots that name the ticket; its version, and when it last changed."""
+
 _SPREAD = {"lock", "form", "uses", "terms"}  # Their fields are the part's own.
 _SECRET = {"claim_hash"}
 
@@ -60,8 +63,7 @@ class CannotHaveHappened(Conflict):
 
 @dataclass(frozen=True, slots=True)
 class TicketAsOf:
-    """A ticket at a moment. `parts` has the parts of `PARTS`, `media` and `stream`:
-    the slots that name the ticket, and its version and time of last change."""
+    """A ticket at a moment. `parts` has those of `PARTS` and of `DERIVED`."""
 
     ticket_id: UUID
     moment: Moment

@@ -1,0 +1,145 @@
+"""Asked of a log in its database, an audit tells what it tells of an export of it.
+
+Bugs planted to see this fail, one at a time: a search that probes beyond the end; one
+that does not look on where clocks differ; positions taken for versions; a sealed field
+of somebody erased that still reads as sealed; related streams without their payment.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from random import Random
+from typing import Any
+from uuid import uuid4
+
+from ledger.application import Cause
+from ledger.log.merkle import Tree
+from ledger.usecases import audit, erasure
+from ledger.usecases.audit.book import DISORDER_EVENTS_MAX, LogBook
+from tests.domain.examples import ALICE, BOB, NOON, a_ticket
+from tests.log.opened import short_story
+from tests.usecases.exports import book_of
+from tests.usecases.town import CAUSE, Town
+
+
+def test_the_log_and_its_export_tell_the_same(installation):
+    ledger = installation.ledger
+    ticket_id = short_story(ledger)
+    log, size = LogBook(ledger), ledger.position()
+    taken = book_of(ledger.recorder.select_notifications(1, size))
+    assert audit.history(log, ticket_id=ticket_id, related=True) == audit.history(
+        taken, ticket_id=ticket_id, related=True
+    )
+    for position in range(size + 1):
+        assert audit.log_as_of(log, when=position) == audit.log_as_of(
+            taken, when=position
+        )
+    begins = audit.owners(log, ticket_id=ticket_id)[0].position
+    for position in range(begins, size + 1):
+        for tell in (audit.as_of, audit.owner_at):
+            assert tell(log, ticket_id=ticket_id, when=position) == tell(
+                taken, ticket_id=ticket_id, when=position
+            )
+        both = {"ticket_id": ticket_id, "earlier": begins - 1, "later": position}
+        assert audit.diff(log, **both) == audit.diff(taken, **both)
+    ends = audit.between(log, begins, size)
+    assert list(audit.happened(log, *ends)) == list(audit.happened(taken, *ends))
+
+
+def test_the_root_is_the_one_that_the_log_would_sign(installation):
+    ledger = installation.ledger
+    short_story(ledger)
+    tree = Tree()
+    for leaf_hash in ledger.recorder.leaf_hashes(1, ledger.position()):
+        tree.append(leaf_hash)
+    found = audit.log_as_of(ledger, when=None)
+    assert found.root == tree.root()
+    assert (sum(found.events.values()), found.moment.newest) == (tree.size, True)
+    assert found.streams["e-ticket"] == 1
+
+
+def test_a_time_is_found_although_writers_clocks_differ_a_little(installation):
+    ledger = installation.ledger
+    """Each is dated up to a second before or after its place; some at the same time."""
+    whim, second = Random(7), timedelta(seconds=1)
+    tickets = [
+        a_ticket(ticket_id=uuid4(), at=NOON + n * second + whim.random() * 2 * second)
+        for n in range(600)
+    ]
+    for first in range(0, len(tickets), 50):
+        ledger.record(*tickets[first : first + 50], cause=CAUSE)
+    times = [each.created_on for each in tickets]
+    log = LogBook(ledger)
+    taken = book_of(ledger.recorder.select_notifications(1, len(tickets)))
+    for time in whim.sample(times, 40):
+        due = max(n for n, each in enumerate(times, 1) if each <= time)
+        assert log.reached_by(time) == taken.reached_by(time) == due
+    assert log.reached_by(times[0] - 3 * second) == 0
+    assert log.reached_by(datetime(2999, 1, 1, tzinfo=UTC)) == 600
+    assert len(tickets) > 2 * DISORDER_EVENTS_MAX
+
+
+def test_a_ticket_is_told_with_who_did_what_and_why(installation):
+    ledger = installation.ledger
+    its = Town(installation)
+    ticket_id = its.buy(ALICE)
+    cause = Cause(
+        actor=str(ALICE),
+        credential="c1",
+        device="d1",
+        command="k1",
+        correlation="x1",
+        device_time="2026-06-01T11:59:58+00:00",
+    )
+    ticket = ledger.ticket(ticket_id)
+    ticket.offer_gift(
+        offer_id=uuid4(), by=ALICE, to=BOB, until=NOON + timedelta(hours=1), at=NOON
+    )
+    ledger.record(ticket, cause=cause)
+    line = audit.history(ledger, ticket_id=ticket_id)[-1]
+    assert (line.topic, line.event, line.at) == (
+        "e-ticket.gift-offered",
+        "GiftOffered",
+        NOON,
+    )
+    assert {
+        "actor": line.by,
+        "credential": line.credential,
+        "device": line.device,
+        "command": line.command,
+        "correlation": line.correlation,
+        "device_time": line.device_time,
+    } == cause.as_dict()
+
+
+def test_what_belongs_to_a_tickets_story_is_told_with_it(installation):
+    ledger = installation.ledger
+    ticket_id = short_story(ledger)
+    alone = audit.history(ledger, ticket_id=ticket_id)
+    told = audit.history(ledger, ticket_id=ticket_id, related=True)
+    assert [line for line in told if line.stream_id == ticket_id] == alone
+    kinds = {line.topic.partition(".")[0] for line in told}
+    assert {"e-ticket", "order", "sale", "entry"} <= kinds
+    assert kinds.isdisjoint({"party", "offering", "account", "allotment"})
+    assert [line.position for line in told] == sorted(line.position for line in told)
+    assert {line.terms_version for line in alone if line.event == "Resold"} == {1}
+
+
+def test_sealed_fields_are_never_opened_and_read_as_erased_afterwards(installation):
+    its = Town(installation, question=3)
+    ticket_id = its.buy(ALICE, answer="90402")
+
+    def said() -> set[Any]:
+        state = audit.as_of(its.ledger, ticket_id=ticket_id, when=None).parts
+        first = audit.history(its.ledger, ticket_id=ticket_id)[0]
+        return {state["right"]["check_sealed"], first.facts["check_sealed"]}
+
+    assert said() == {"sealed"}
+    before = its.ledger.position()
+    for step in (erasure.request, erasure.erase):
+        more = (its.personal,) if step is erasure.erase else ()
+        step(its.ledger, *more, party_id=ALICE, at=NOON, cause=CAUSE)
+    assert said() == {"erased"}
+    # The key is gone for every moment: no earlier one brings it back.
+    then = audit.as_of(its.ledger, ticket_id=ticket_id, when=before)
+    assert then.parts["right"]["check_sealed"] == "erased"
