@@ -12,7 +12,7 @@ import socket
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from random import SystemRandom
 
@@ -59,6 +59,9 @@ from ledger.usecases import stock_search
 
 # What the sandbox of payments has done: no real provider is asked yet.
 PAYMENTS_FILE = "sandbox_payments.json"
+
+# The log names credentials; for as long one can look up which token that was.
+KEEP_TOKENS = timedelta(days=180)
 
 
 class InstallationError(Exception):
@@ -154,7 +157,12 @@ class Installation:
             origin=self.origin,
             new_id=new_id,
             chance=SystemRandom().random,
-            cleaners=(lambda at, _limit: self.answers.clean(at=at),),
+            cleaners=(
+                lambda at, _limit: self.answers.clean(at=at),
+                lambda at, limit: self.tokens.clean(
+                    before=at - KEEP_TOKENS, limit=limit
+                ),
+            ),
         )
         desk = JobDesk(
             self.datastore,

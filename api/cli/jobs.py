@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+from contextlib import closing
 from dataclasses import asdict
 from threading import Event
 
@@ -42,10 +43,10 @@ def jobs(context: click.Context, *, as_json: bool) -> None:
 def run(name: str) -> None:
     """Run one job now, due or not."""
     stop = _until_signalled()
-    with opened() as its:
-        if not its.schedule().run_now(name, stop):
+    with opened() as its, closing(its.schedule()) as schedule:
+        if not schedule.run_now(name, stop):
             raise JobRunning(name=name)
-        last = its.schedule().status_of(name).last
+        last = schedule.status_of(name).last
     click.echo(f"{name}: done, {last.count} things.")
 
 

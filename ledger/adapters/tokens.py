@@ -110,6 +110,14 @@ class TokenStore:
             (at, device_id),
         )
 
+    def clean(self, *, before: datetime, limit: int) -> int:
+        """Forget tokens that have opened nothing since a time; return how many."""
+        return self._execute(
+            "DELETE FROM {0} WHERE token_sha256 IN (SELECT token_sha256 FROM {0}"
+            " WHERE least(expires_at, revoked_at) < %s LIMIT %s)",
+            (before, limit),
+        )
+
     def _execute(self, statement: LiteralString, values: tuple[object, ...]) -> int:
         with self._datastore.transaction(commit=True) as cursor:
             return cursor.execute(self._sql(statement), values).rowcount

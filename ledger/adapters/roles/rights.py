@@ -57,7 +57,7 @@ MAY: Mapping[str, Rights] = {
     # What serving needs beside the log.
     "ledger_snapshots": _rights(app=_KEEP),
     "stored_answers": _rights(app=_KEEP),
-    "access_tokens": _rights(app="SELECT INSERT UPDATE"),
+    "access_tokens": _rights(app=_KEEP),
     "subject_keys": _rights(app="SELECT INSERT UPDATE"),
     # What follows from events, and the jobs' runs.
     "policy_tracking": _rights(app=_KEEP),
