@@ -50,7 +50,9 @@ def book(export: Path | None) -> Iterator[tell.Book]:
     """Open what is to be read: an export if one is named, else the log."""
     if export is not None:
         click.echo(
-            f"From an export; `ledgerctl log verify {export}` proves it.", err=True
+            f"Read from an export, unproven: `ledgerctl log verify {export}` tells"
+            " whether to believe it.",
+            err=True,
         )
         try:
             yield tell.ExportBook(lambda: _lines(export))

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from eventsourcing.persistence import PersistenceError
 
-from ledger.adapters.roles import DatabaseRole, speaking_as
+from ledger.adapters.roles import DatabaseRole, RolesError, login_of, speaking_as
 from ledger.application import Ledger
 from ledger.bootstrap import (
     Installation,
@@ -35,23 +35,19 @@ def read_log() -> Iterator[Ledger]:
     Raises `InstallationError` if there is no log that this login may read so.
     """
     settings = Settings.load()
-    role = DatabaseRole.AUDITOR
     with database(settings) as url:
-        its = environment(speaking_as(url, settings.schema, role), settings.schema, 1)
-        ledger = Ledger(its)
+        url = speaking_as(url, settings.schema, DatabaseRole.AUDITOR)
         try:
+            login_of(url)  # A pool would wait for a database that is not there.
+            ledger = Ledger(environment(url, settings.schema, 1))
             ledger.recorder.size()
-        except PersistenceError as error:
-            ledger.close()
+        except (PersistenceError, RolesError) as error:
+            said = str(error.__cause__ or error).strip().splitlines()[0]
             raise InstallationError(
-                f"The log {settings.schema} cannot be read: {_sentence(error)}."
-                " `ledgerctl init` makes a log and its auditor's role."
+                f"The log {settings.schema} cannot be read as its auditor: {said}."
+                " `ledgerctl init` makes a log and its roles."
             ) from None
         try:
             yield ledger
         finally:
             ledger.close()
-
-
-def _sentence(error: Exception) -> str:
-    return str(error).strip().splitlines()[-1].rstrip(".")

@@ -3,7 +3,7 @@ over the years."""
 
 from functools import partial
 
-from tests.benchmarks import appends, bulk, doors, replays, taps
+from tests.benchmarks import appends, audits, bulk, doors, replays, taps
 from tests.benchmarks.frame import Benchmark
 
 BENCHMARKS = (
@@ -23,6 +23,8 @@ BENCHMARKS = (
     Benchmark("dispense_vs_bare", doors.dispense),
     Benchmark("replay_events_per_minute_per_core", replays.replay),
     Benchmark("load_1000_vs_10_events", replays.load),
+    Benchmark("as_of_position_1000_events", audits.by_position),
+    Benchmark("as_of_time_1000_events", audits.by_time),
     Benchmark("bulk_append_vs_copy", bulk.append),
     Benchmark("bulk_issue_vs_copy", bulk.issue),
     Benchmark("tap_exchanges", taps.exchanges),
