@@ -160,7 +160,8 @@ class Story:
         ]
 
     def _place(self, whim: int) -> dict[str, Any]:
-        slot = self.ticket.form.slot
+        bound = self.ticket.binding
+        slot = self.ticket.form.slot if bound is None else bound.slot
         return {
             "medium_uid": self.uid.hex(),
             "slot": whim % 2 if slot is None else slot,
