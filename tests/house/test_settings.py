@@ -36,6 +36,9 @@ def test_each_setting_is_read_from_its_variable():
             "LEDGER_WORKERS": "4",
             "LEDGER_THREADS": "16",
             "LEDGER_POOL_SIZE": "20",
+            "LEDGER_SMTP_URL": "smtp://us:secret@mail.example",
+            "LEDGER_MAIL_FROM": "Tickets <tickets@example.org>",
+            "LEDGER_WEBHOOKS_LOOPBACK": "yes",
             "LEDGER_LOG_LEVEL": "DEBUG",
         }
     )
@@ -51,6 +54,9 @@ def test_each_setting_is_read_from_its_variable():
         workers=4,
         threads=16,
         pool_size=20,
+        smtp_url="smtp://us:secret@mail.example",
+        mail_from="Tickets <tickets@example.org>",
+        webhooks_loopback=True,
         log_level="debug",
     )
 
@@ -75,6 +81,10 @@ def test_each_setting_is_read_from_its_variable():
         ("LEDGER_THREADS", "many"),
         ("LEDGER_POOL_SIZE", "1e3"),
         ("LEDGER_LOG_LEVEL", "loud"),
+        ("LEDGER_SMTP_URL", "https://us:secret@mail.example"),
+        ("LEDGER_SMTP_URL", "smtp://us:secret@mail.example/path"),
+        ("LEDGER_MAIL_FROM", "Tickets <a@b>\nBcc: c@d"),
+        ("LEDGER_WEBHOOKS_LOOPBACK", "true"),
         ("LEDGER_HOME", "/dev/null"),
         ("LEDGER_DATABSE_URL", "postgresql://u:secret@h/d"),
     ],

@@ -7,10 +7,13 @@ against nobody's name; a redirect followed; the body signed without its timestam
 from __future__ import annotations
 
 import base64
+import re
 import socket
 import threading
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from time import monotonic
+from typing import Any
 
 import pytest
 from standardwebhooks import Webhook, WebhookVerificationError
@@ -242,3 +245,17 @@ class dripping:  # noqa: N801, read as a verb
                     connected.sendall(self._drip)
                 except OSError:
                     return
+
+
+def test_the_ten_lines_of_the_documentation_verify_what_is_sent():
+    page = (Path(__file__).parents[2] / "docs" / "webhooks.md").read_text("utf-8")
+    (code,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    told: dict[str, Any] = {}
+    exec(code, told)  # noqa: S102 - what receivers are told to run
+    headers = signed(MESSAGE, (KEY, OLD), at=AT)
+    for key in (KEY, OLD):
+        assert told["verify"](secret(key), headers, MESSAGE.body)
+    assert not told["verify"](secret(b"x" * 32), headers, MESSAGE.body)
+    assert not told["verify"](secret(KEY), headers, MESSAGE.body + b" ")
+    old = signed(MESSAGE, (KEY,), at=AT - timedelta(minutes=6))
+    assert not told["verify"](secret(KEY), old, MESSAGE.body)
