@@ -1,23 +1,27 @@
-"""`ledgerctl log`: take the log out, and check one that was taken out."""
+"""`ledgerctl log`: take the log out, and ask what it says of itself."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
 import click
 
+from api.cli.long_work import draft_of, end_cleanly_when_told, shown
 from api.cli.opened import opened
+from api.cli.verifying import verify
 from ledger.adapters.log_keys import LogKeys
 from ledger.adapters.secrets import FileSecrets
 from ledger.bootstrap import Installation, verifiers_of
-from ledger.errors import Conflict, Malformed
-from ledger.log.export import Head
-from ledger.log.export import export as lines_of
-from ledger.log.note import BadNote, Signer
-from ledger.log.verify import VerifyReport, verify_export
+from ledger.errors import Malformed
+from ledger.log.export import Head, export_published
+from ledger.log.export import export as export_signed
+from ledger.log.note import Signer
 from ledger.settings import Settings
+
+BEYOND_EVENTS = 2  # Header and checkpoint.
 
 
 class NotWritten(Malformed):
@@ -25,19 +29,9 @@ class NotWritten(Malformed):
     says = "{path} cannot be written: {why}."
 
 
-class BadKey(Malformed):
-    code = "malformed"
-    says = "The key is no verifier key of a log: {why}."
-
-
 class KeyMissing(Malformed):
     code = "malformed"
-    says = "Say whose log it is by --key; `ledgerctl log key` prints it there."
-
-
-class NotProven(Conflict):
-    code = "counterfeit"
-    says = "Line {line} is wrong: {what}."
+    says = "There is no log here; `ledgerctl init` makes one, and its key."
 
 
 @click.group()
@@ -45,43 +39,37 @@ def log() -> None:
     """The log of all events, and its proof."""
 
 
+log.add_command(verify)
+
+
 @log.command()
 @click.option(
     "--output",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="A file, instead of standard output.",
+    help="A file, instead of standard output; it is there when it is complete.",
 )
-def export(output: Path | None) -> None:
-    """Write every event and a signed checkpoint, as JSON lines."""
+@click.option(
+    "--sign",
+    is_flag=True,
+    help="Take all events there are and sign that, though no witness has seen it.",
+)
+def export(output: Path | None, *, sign: bool) -> None:
+    """Write the events up to the published checkpoint, and that, as JSON lines.
+
+    `ledgerctl log verify` checks what was written, anywhere.
+    """
+    end_cleanly_when_told()
     with opened() as its:
-        lines = lines_of(its.ledger.recorder, _signer(its), its.origin)
+        size, lines = _lines(its, sign=sign)
         if output is None:
-            for line in lines:
-                sys.stdout.buffer.write(line.encode())
+            _write(lines, size, sys.stdout.buffer)
             sys.stdout.buffer.flush()
             return
         try:
-            with output.open("wb") as file:
-                file.writelines(line.encode() for line in lines)
+            with draft_of(output) as file:
+                _write(lines, size, file)
         except OSError as error:
             raise NotWritten(path=output, why=error.strerror) from None
-
-
-@log.command()
-@click.argument("file", type=click.File("rb"))
-@click.option("--key", "vkey", help="The log's verifier key; else this installation's.")
-@click.option("--no-replay", is_flag=True, help="Check integrity alone.")
-def verify(file: BinaryIO, vkey: str | None, *, no_replay: bool) -> None:
-    """Check an export with nothing but the log's public key; FILE may be -."""
-    try:
-        report = verify_export(file, vkey or _own_key(), replay=not no_replay)
-    except BadNote as error:
-        raise BadKey(why=error) from None
-    _require_proven(report)
-    click.echo(
-        f"The log is whole: {report.events} events in {report.streams} streams,"
-        f" root {report.root.hex()}."
-    )
 
 
 @log.command()
@@ -95,24 +83,43 @@ def checkpoint() -> None:
 @log.command()
 def key() -> None:
     """Print the verifier key, by which anybody checks what this log says."""
-    click.echo(_own_key())
-
-
-def _require_proven(report: VerifyReport) -> None:
-    if report.problem is not None:
-        raise NotProven(line=report.problem.line, what=report.problem.what)
-
-
-def _signer(its: Installation) -> Signer:
-    return its.signers(its.clock.now())[0]
-
-
-def _own_key() -> str:
-    """Return this installation's verifier key; its database is not needed."""
     settings = Settings.load()
     secrets = FileSecrets.load(settings.keys_home)
     if secrets is None:
         raise KeyMissing
     keys = LogKeys(settings.keys_home, secrets.log_key())
     checkpoints, _ = verifiers_of(settings.origin, keys)
-    return str(checkpoints[0])
+    click.echo(checkpoints[0])
+
+
+def _lines(its: Installation, *, sign: bool) -> tuple[int, Iterator[str]]:
+    """Return how many events will be exported, and the lines."""
+    recorder = its.ledger.recorder
+    size = recorder.size()
+    published = None if sign else its.proofs.published(its.policy)
+    if published is None:
+        if not sign:
+            click.echo(
+                "No checkpoint is published yet (`ledgerctl log publish` does):"
+                " this export is signed for itself, and no witness has seen it.",
+                err=True,
+            )
+        return size, export_signed(recorder, _signer(its), its.origin)
+    if size > published.checkpoint.size:
+        click.echo(
+            f"The checkpoint that is published has {published.checkpoint.size} events;"
+            f" {size - published.checkpoint.size} after it are not exported.",
+            err=True,
+        )
+    return published.checkpoint.size, export_published(recorder, published)
+
+
+def _write(lines: Iterator[str], size: int, file: BinaryIO) -> None:
+    with shown("Exporting", size + BEYOND_EVENTS) as advance:
+        for line in lines:
+            file.write(line.encode())
+            advance(1)
+
+
+def _signer(its: Installation) -> Signer:
+    return its.signers(its.clock.now())[0]

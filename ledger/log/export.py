@@ -16,19 +16,31 @@ import base64
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from json.encoder import encode_basestring as _quoted
 from threading import Lock
 from typing import Any
 from uuid import UUID
 
 from eventsourcing.persistence import ApplicationRecorder, Notification
 
+from ledger.errors import Conflict
 from ledger.log.checkpoint import Checkpoint
 from ledger.log.leaf import leaf
 from ledger.log.merkle import Tree, leaf_hash
 from ledger.log.note import Signer
+from ledger.log.proof_store import Published
 
 FORMAT = "eticket-ledger/export/1"
 BATCH_MAX = 1_000
+
+
+class NotAsSigned(Conflict):
+    code = "counterfeit"
+    says = (
+        "The first {size} events of the stored log are not those that its checkpoint"
+        " signs: somebody has changed the database. Keep it as it is, and run"
+        " `ledgerctl doctor --deep`."
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,33 +65,41 @@ class ExportedEvent:
         )
 
     def line(self, leaf_hash: bytes) -> str:
-        return encode(
-            {
-                "index": self.index,
-                "position": self.position,
-                "originator_id": str(self.originator_id),
-                "version": self.version,
-                "topic": self.topic,
-                **_state(self.state),
-                "leaf": leaf_hash.hex(),
-            }
+        """Return the line; put together by hand, for there may be millions."""
+        name, state = _state(self.state)
+        return (
+            f'{{"index":{self.index},"position":{self.position},'
+            f'"originator_id":"{self.originator_id}","version":{self.version},'
+            f'"topic":{_quoted(self.topic)},"{name}":{_quoted(state)},'
+            f'"leaf":"{leaf_hash.hex()}"}}\n'
         )
 
 
 def export(recorder: ApplicationRecorder, signer: Signer, origin: str) -> Iterator[str]:
-    """Yield the lines of the log as it is now, in constant memory.
+    """Yield the lines of the log as it is now, in constant memory, and sign it.
 
     The signer's name is the origin, too.
     """
     tree = Tree()
     yield encode({"format": FORMAT, "origin": origin})
-    for found in _events(recorder, 0, recorder.max_notification_id() or 0):
-        event = _exported(tree.size, found)
-        hashed = event.leaf_hash()
-        tree.append(hashed)
-        yield event.line(hashed)
+    yield from _event_lines(recorder, recorder.max_notification_id() or 0, tree)
     checkpoint = Checkpoint(origin, tree.size, tree.root())
     yield encode({"checkpoint": signer.sign(checkpoint.text())})
+
+
+def export_published(
+    recorder: ApplicationRecorder, published: Published
+) -> Iterator[str]:
+    """Yield the lines of the log up to a checkpoint, and that, in constant memory.
+
+    Raises `NotAsSigned` instead of the last line.
+    """
+    tree, signed = Tree(), published.checkpoint
+    yield encode({"format": FORMAT, "origin": signed.origin})
+    yield from _event_lines(recorder, signed.size, tree)
+    if (tree.size, tree.root()) != (signed.size, signed.root):
+        raise NotAsSigned(size=signed.size)
+    yield encode({"checkpoint": published.note})
 
 
 class Head:
@@ -132,8 +152,16 @@ def _exported(index: int, found: Notification) -> ExportedEvent:
     )
 
 
-def _state(state: bytes) -> dict[str, str]:
+def _event_lines(recorder: ApplicationRecorder, size: int, tree: Tree) -> Iterator[str]:
+    for found in _events(recorder, 0, size):
+        event = _exported(tree.size, found)
+        hashed = event.leaf_hash()
+        tree.append(hashed)
+        yield event.line(hashed)
+
+
+def _state(state: bytes) -> tuple[str, str]:
     try:
-        return {"state": state.decode()}
+        return "state", state.decode()
     except UnicodeDecodeError:
-        return {"state_base64": base64.b64encode(state).decode()}
+        return "state_base64", base64.b64encode(state).decode()

@@ -39,7 +39,8 @@ def test_an_export_over_http_is_proven_by_the_logs_own_key(
     )
     assert answer.mimetype == "application/jsonl"
     vkey = callers.nobody.get("/v1/issuer-keys").json["log_key"]
-    report = verify_export(answer.data.splitlines(keepends=True), vkey)
+    lines = answer.data.splitlines(keepends=True)
+    report = verify_export(lines, [Verifier.parse(vkey)])
     assert report.proven
     assert report.events == installation.ledger.position()
 

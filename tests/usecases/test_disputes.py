@@ -22,7 +22,7 @@ from ledger.aggregates.e_ticket.refusals import Frozen, InDispense
 from ledger.application import attempt
 from ledger.errors import Refusal
 from ledger.log.export import export
-from ledger.log.note import Signer
+from ledger.log.note import Signer, Verifier
 from ledger.log.verify import verify_export
 from ledger.usecases import cases, disputes, erasure, parties
 from ledger.usecases.disputes import CaseOfAnother, NoComplaint, NotTheirTicket
@@ -450,7 +450,7 @@ def test_18_after_an_erasure_every_proof_holds_and_the_fields_read_as_erased(cou
     erase(court, ALICE)
     after, _ = exported(court)
     assert after[1 : len(before) - 1] == before[1:-1], "no stored event changed"
-    report = verify_export(after, vkey)
+    report = verify_export(after, [Verifier.parse(vkey)])
     assert (report.problem, report.proven) == (None, True)
     (kept,) = court.case(case_id).evidence
     assert court.personal.open(ALICE, kept.description_sealed) is None
