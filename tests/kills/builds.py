@@ -23,8 +23,8 @@ from ledger.projections.base import LIVE, Bookmark, BookmarkMoved
 from ledger.projections.intake import Intake
 
 HONEST = "honest"
-HEAD_LATER_S = 0.05
-"""How much later the head is moved: kills are to fall between the two."""
+LATER_S = 0.05
+"""How much later is done what belongs together: kills are to fall between."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,9 +53,12 @@ def _told_before_commit() -> None:
         if any(each.originator_version > 1 for each in events):
             really(self, events, command=command)
             return
-        Thread(
-            target=really, args=(self, events), kwargs={"command": command}, daemon=True
-        ).start()
+
+        def later() -> None:
+            Event().wait(LATER_S)
+            really(self, events, command=command)
+
+        Thread(target=later, daemon=True).start()
 
     def insert_events(
         self: LedgerRecorder, stored_events: Sequence[StoredEvent], **kwargs: Any
@@ -92,7 +95,7 @@ def _head_later() -> None:
     def sequence(self: LedgerRecorder) -> int | None:
         given = really(self)
         if given:
-            Event().wait(HEAD_LATER_S)
+            Event().wait(LATER_S)
             self._select("SELECT move_head(%s)", (given,))
         return given
 

@@ -18,6 +18,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
+from typing import Any, LiteralString
 
 import psycopg
 from psycopg.conninfo import make_conninfo
@@ -33,7 +34,7 @@ from tests.kills.builds import BUILDS, HONEST, Build
 from tests.kills.crew import RUNNER, SEQUENCERS, Crew, Ended
 from tests.kills.journal import Outcome
 from tests.kills.server import WAYS, CrashableServer
-from tests.kills.waiting import NeverHappened
+from tests.kills.waiting import PATIENCE_S, NeverHappened
 from tests.kills.writer import SHARED
 from tests.log.opened import again
 
@@ -46,11 +47,15 @@ AFTER = 2_000
 """So many more show that all goes on."""
 
 _QUIET = """
-SELECT size, (SELECT count(*) FROM ledger_inbox) = 0
+SELECT (SELECT count(*) FROM ledger_inbox) = 0
     AND size = (SELECT count(*) FROM ledger_events) AS placed,
     size = (SELECT max(size) FROM ledger_checkpoints) AS signed,
     (SELECT count(*) FROM projection_tracking WHERE notification_id = size) AS followed
 FROM ledger_head
+"""
+_AT_WORK = """
+SELECT EXISTS (SELECT FROM ledger_checkpoints),
+    (SELECT count(*) FROM projection_tracking WHERE notification_id > 0)
 """
 
 
@@ -63,6 +68,9 @@ class Result:
     asked: Counter[Outcome] = field(default_factory=Counter)
     found: int = 0
     """Acknowledged commands that are in the log."""
+
+    again: int = 0
+    """Commands whose answer was lost, and was had by asking again."""
 
     events: int = 0
     checkpoints: int = 0
@@ -89,20 +97,23 @@ def run(
     build: str = HONEST,
     server: dict[str, str] | None = None,
     tell: Callable[[str], object] = lambda _: None,
+    patience_s: float = PATIENCE_S,
 ) -> Result:
     """Run one campaign in an empty folder; it ends at the first thing broken.
 
-    `server` are PostgreSQL's settings, those of the build before them.
+    `server` are PostgreSQL's settings, those of the build before them. `patience_s` is
+    the time that the log and the views have to come to rest.
     """
     result, began = Result(seed), time.monotonic()
     its = BUILDS[build]
     settings = {**(server or {}), **its.server}
     with ExitStack() as opened:
         postgres = opened.enter_context(CrashableServer(folder / "postgres", settings))
-        campaign = Campaign(folder, postgres, seed, its, result)
+        campaign = Campaign(folder, postgres, seed, its, result, patience_s)
         campaign.prepare()
         opened.enter_context(campaign.crew)
         try:
+            campaign.await_work()
             for kind in kinds:
                 tell(campaign.round(kind))
                 if result.broken:
@@ -124,10 +135,12 @@ class Campaign:
         seed: str,
         build: Build,
         result: Result,
+        patience_s: float,
     ) -> None:
         self._server = server
         self._build = build
         self._chance = Random(seed)
+        self._patience_s = patience_s
         self._memory = checks.Memory()
         self._result = result
         home = folder / "installation"
@@ -149,6 +162,11 @@ class Campaign:
             for statement in self._build.sql:
                 connection.execute(statement)
 
+    def await_work(self) -> None:
+        """Wait until everybody has something to lose."""
+        self._await_load(1)
+        self.crew.wait_until("a checkpoint is signed, views follow", self._is_at_work)
+
     def round(self, kind: str) -> str:
         """Kill once, check all; return what was done, in a line."""
         self._await_load(self._chance.randint(1, LOAD_MAX))
@@ -156,7 +174,9 @@ class Campaign:
         self._result.kills[kind] += 1
         self._await_load(AFTER)
         self.crew.rest()
-        self.crew.wait_until("all is placed, signed and followed", self._is_quiet)
+        self.crew.wait_until(
+            "all is placed, signed and followed", self._is_quiet, self._patience_s
+        )
         self._result.broken += self.log_is_wrong()
         with again(self._database) as ledger:
             self._result.broken += checks.of_views(self._database, ledger)
@@ -172,6 +192,7 @@ class Campaign:
         done = [each.key for each in asked if each.outcome == Outcome.DONE]
         result = self._result
         result.asked = Counter(each.outcome for each in asked)
+        result.again = sum(each.again for each in asked)
         result.found = sum(key in there for key in done)
         result.events = len(found.events)
         result.checkpoints = len(found.checkpoints)
@@ -181,12 +202,19 @@ class Campaign:
         least = self.crew.written() + amount
         self.crew.wait_until("writers go on", lambda: self.crew.written() >= least)
 
+    def _is_at_work(self) -> bool:
+        signed, followed = self._ask(_AT_WORK)
+        return bool(signed and followed == len(NAMES))
+
     def _is_quiet(self) -> bool:
-        with psycopg.connect(self._database.url) as connection:
-            row = connection.execute(_QUIET).fetchone()
-        assert row is not None
-        _, placed, signed, followed = row
+        placed, signed, followed = self._ask(_QUIET)
         return bool(placed and signed and followed == len(NAMES))
+
+    def _ask(self, query: LiteralString) -> tuple[Any, ...]:
+        with psycopg.connect(self._database.url) as connection:
+            row = connection.execute(query).fetchone()
+        assert row is not None
+        return row
 
     def _kill(self, kind: str) -> str:
         """Kill now and start again; return who it was."""

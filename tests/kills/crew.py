@@ -14,6 +14,7 @@ import os
 import select
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from random import Random
@@ -25,6 +26,7 @@ from tests.kills.waiting import PATIENCE_S, NeverHappened, wait_until
 ROOT = Path(__file__).parents[2]
 SEQUENCERS = ("sequencer-1", "sequencer-2")
 RUNNER = "runner"
+RESTARTS_MAX = 30
 HELPERS: Mapping[str, Sequence[str]] = {
     SEQUENCERS[0]: ("log", "publish", "--with-parent"),
     SEQUENCERS[1]: ("log", "publish", "--with-parent"),
@@ -50,6 +52,7 @@ class Crew:
         self._schema = settings.schema
         self._chance = chance
         self._build = build
+        self._ended: Counter[str] = Counter()
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
 
     def __enter__(self) -> Crew:
@@ -95,11 +98,20 @@ class Crew:
             self._say(name, b"go\n")
 
     def look_after(self) -> None:
-        """Raise `Ended` if a process ended that nobody killed."""
-        for name, process in self._processes.items():
-            if process.poll() is not None:
+        """Start a helper again that ended, as `ledgerctl serve` does; not for ever.
+
+        One that starts while the database is down ends at once. Raises `Ended` if it
+        was too often, or if a writer ended that nobody killed.
+        """
+        for name, process in list(self._processes.items()):
+            if process.poll() is None:
+                continue
+            self._ended[name] += 1
+            if name in self.writers or self._ended[name] > RESTARTS_MAX:
                 said = (self.home / f"{name}.log").read_text(errors="replace")
                 raise Ended(f"{name} ended by itself: {said[-600:]}")
+            self.kill(name)
+            self.start(name)
 
     def journals(self) -> dict[str, dict[str, Asked]]:
         return {name: read(self._journal(name)) for name in self.writers}
@@ -111,17 +123,20 @@ class Crew:
 
     def waits_for_an_answer(self, name: str) -> bool:
         """Whether a writer has asked and not been told, as far as its journal says."""
-        end = self._journal(name).read_bytes().rstrip(b"\n").rpartition(b"\n")[2]
-        return b'"deed"' in end
+        path = self._journal(name)
+        lines = path.read_bytes().splitlines() if path.exists() else []
+        return bool(lines) and b'"deed"' in lines[-1]
 
-    def wait_until(self, what: str, is_so: Callable[[], object]) -> None:
+    def wait_until(
+        self, what: str, is_so: Callable[[], object], patience_s: float = PATIENCE_S
+    ) -> None:
         """Wait, for as long as everybody lives."""
 
         def look() -> object:
             self.look_after()
             return is_so()
 
-        wait_until(what, look)
+        wait_until(what, look, patience_s)
 
     def _journal(self, name: str) -> Path:
         return self.home / f"{name}.journal"

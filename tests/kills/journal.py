@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from types import TracebackType
@@ -35,6 +35,8 @@ class Asked:
     key: str
     deed: Mapping[str, Any]
     outcome: Outcome = Outcome.UNKNOWN
+    again: bool = False
+    """Its answer was lost once, so it was asked for again."""
 
     @property
     def events(self) -> int:
@@ -65,6 +67,9 @@ class Journal:
     def ask(self, key: str, deed: Mapping[str, Any]) -> None:
         self._write({"key": key, "deed": deed})
 
+    def ask_again(self, key: str) -> None:
+        self._write({"key": key, "again": True})
+
     def tell(self, key: str, outcome: Outcome) -> None:
         self._write({"key": key, "outcome": outcome})
 
@@ -82,8 +87,10 @@ def read(path: Path) -> dict[str, Asked]:
         key = said["key"]
         if "deed" in said:
             found[key] = Asked(key, said["deed"])
+        elif "again" in said:
+            found[key] = replace(found[key], again=True)
         else:
-            found[key] = Asked(key, found[key].deed, Outcome(said["outcome"]))
+            found[key] = replace(found[key], outcome=Outcome(said["outcome"]))
     return found
 
 

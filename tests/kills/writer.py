@@ -62,6 +62,8 @@ class Writer:
     def ask(self, key: str, deed: Mapping[str, Any], *, doubted: bool = False) -> None:
         """Have one command answered, and write the answer down."""
         for _ in range(GIVE_UP):
+            if doubted:
+                self.journal.ask_again(key)
             try:
                 self.carry_out(key, deed)
             except CommandRepeated as repeated:
