@@ -24,6 +24,8 @@ from api.receipts import Receipts, heard
 from api.v1 import (
     accounts,
     authentications,
+    case_decisions,
+    cases,
     catalogue,
     devices,
     dispenses,
@@ -43,6 +45,7 @@ from api.v1 import (
     tickets,
     tlog,
 )
+from ledger.adapters.evidence import EvidenceStore
 from ledger.bootstrap import Installation, verifiers_of
 from ledger.clock import new_id
 from ledger.log.note import Signer
@@ -50,7 +53,8 @@ from ledger.projections.runner import Runner
 
 BODY_MAX = 64 * 1024
 LONG_BODY_MAX = 4 * 1024 * 1024
-LONG_BODIES = frozenset({"/v1/offerings"})  # A stadium has many places.
+# A stadium has many places, and evidence may be a picture.
+LONG_BODIES = frozenset({"/v1/offerings", "/v1/cases/<uuid:case_id>/evidence"})
 
 _TRACEPARENT = re.compile(
     r"(?!ff)[0-9a-f]{2}-(?P<trace>[0-9a-f]{32})-(?P<parent>[0-9a-f]{16})-[0-9a-f]{2}"
@@ -121,6 +125,15 @@ def _routes(app: Flask, its: Installation, signer: Signer) -> Document:
         gifts.blueprint(its.ledger, its.personal, its.clock),
         listings.blueprint(its.ledger, its.personal, its.clock),
         notices.blueprint(views.notices, waiting),
+        cases.blueprint(
+            its.ledger,
+            its.personal,
+            EvidenceStore(its.datastore, its.personal),
+            views.cases,
+            waiting,
+            its.clock,
+        ),
+        case_decisions.blueprint(its.ledger, its.desk, its.personal, its.clock),
         devices.blueprint(
             its.ledger, its.cards, its.secrets, its.tokens, its.clock, origin=origin
         ),
@@ -185,7 +198,7 @@ def _log_requests(app: Flask, log_to: BoundLogger) -> None:
         g.request_id = str(new_id())
         g.trace = trace_of(request.headers.get("traceparent", ""))
         g.started = time.perf_counter()
-        if request.path in LONG_BODIES:
+        if request.url_rule is not None and request.url_rule.rule in LONG_BODIES:
             request.max_content_length = LONG_BODY_MAX
 
     @app.after_request

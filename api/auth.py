@@ -38,12 +38,16 @@ READS_TICKETS = _any_of(Role.BUYER, Role.ISSUER, Role.OPERATOR, Role.AUDITOR)
 TAPS = _any_of(Role.BUYER, Role.TERMINAL, Role.DISPENSER, Role.SHOP)
 OWN_DEVICES = _any_of(Role.BUYER, Role.OPERATOR)
 KEYS = TAPS | PERSONALISER
+DISPUTES = _any_of(Role.BUYER, Role.ISSUER, Role.OPERATOR)
+READS_CASES = DISPUTES | AUDITOR
+READS_ALL = OPERATOR | AUDITOR
 READS_MEDIA = TAPS | PERSONALISER | OPERATOR
 
 _TICKET = "/v1/tickets/<uuid:ticket_id>"
 _GIFT = f"{_TICKET}/gift-offers/<uuid:offer_id>"
 _LISTING = f"{_TICKET}/listings/<uuid:listing_id>"
 _DISPENSE = f"{_TICKET}/dispenses/<uuid:job_id>"
+_CASE = "/v1/cases/<uuid:case_id>"
 _MEDIUM = "/v1/media/<uid:uid>"
 
 ACCESS: Mapping[str, Who] = MappingProxyType(
@@ -62,7 +66,7 @@ ACCESS: Mapping[str, Who] = MappingProxyType(
         "GET /log/checkpoint": PUBLIC,
         "GET /log/tile/<level>/<path:tile>": PUBLIC,
         "GET /log/tile/entries/<path:bundle>": AUDITOR,
-        "GET /v1/projections": OPERATOR | AUDITOR,
+        "GET /v1/projections": READS_ALL,
         "POST /v1/parties": OPERATOR,
         "POST /v1/tokens": OPERATOR,
         "GET /v1/me": ANY,
@@ -107,6 +111,20 @@ ACCESS: Mapping[str, Who] = MappingProxyType(
         f"PUT {_DISPENSE}/mark": DISPENSER,
         f"PUT {_DISPENSE}/printed": DISPENSER,
         f"PUT {_DISPENSE}/aborted": DISPENSER,
+        "GET /v1/cases": READS_CASES,
+        "POST /v1/cases": DISPUTES,
+        f"GET {_CASE}": READS_CASES,
+        f"POST {_CASE}/evidence": DISPUTES,
+        f"GET {_CASE}/evidence/<uuid:evidence_id>": READS_CASES,
+        f"POST {_CASE}/unused-papers": OPERATOR,
+        f"POST {_CASE}/review": OPERATOR,
+        f"POST {_CASE}/decision": OPERATOR,
+        f"POST {_CASE}/appeal": DISPUTES,
+        f"GET {_CASE}/plan": READS_ALL,
+        f"POST {_CASE}/execution": OPERATOR,
+        f"POST {_CASE}/closure": OPERATOR,
+        f"POST {_CASE}/withdrawal": DISPUTES,
+        f"POST {_CASE}/merger": OPERATOR,
         f"POST {_TICKET}/redemptions": SHOP,
         f"PUT {_TICKET}/redemptions/<uuid:session_id>": SHOP,
     }

@@ -49,6 +49,7 @@ from ledger.log.publisher import Publisher
 from ledger.log.recorder import connect, environment
 from ledger.ports import Channel, PaymentProvider
 from ledger.projections.accounts import AccountsView
+from ledger.projections.cases import CasesView
 from ledger.projections.freshness import FreshnessView
 from ledger.projections.gifts import GiftsView
 from ledger.projections.notices import NoticesView
@@ -78,6 +79,7 @@ class Views:
     notices: NoticesView
     accounts: AccountsView
     gifts: GiftsView
+    cases: CasesView
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,6 +255,7 @@ def _assembled(
             notices=NoticesView(datastore),
             accounts=AccountsView(datastore),
             gifts=GiftsView(datastore),
+            cases=CasesView(datastore),
         ),
     )
 

@@ -48,6 +48,19 @@ class Whole(fields.Integer):
         super().__init__(strict=True, validate=within, **more)
 
 
+class Digits(fields.Integer):
+    """A whole number within bounds, as it stands in a query."""
+
+    def __init__(self, *, least: int = 0, most: int = INTEGER_MAX, **more: Any) -> None:
+        super().__init__(validate=validate.Range(min=least, max=most), **more)
+
+    def _deserialize(self, value: Any, *rest: Any, **more: Any) -> int:
+        digits = isinstance(value, str) and value.isascii() and value.isdigit()
+        if not digits or len(value) > len(str(INTEGER_MAX)):
+            raise self.make_error("invalid", input=value)
+        return super()._deserialize(value, *rest, **more)
+
+
 class Flag(fields.Boolean):
     """true or false; no other word for them."""
 

@@ -11,7 +11,7 @@ from typing import Any, NoReturn, TypeVar
 
 from flask import Request
 from flask_smorest import Blueprint
-from marshmallow import Schema, ValidationError, missing
+from marshmallow import RAISE, Schema, ValidationError, missing
 from webargs.flaskparser import FlaskParser
 from werkzeug.exceptions import UnsupportedMediaType
 
@@ -63,7 +63,12 @@ _DRY_IN = {
 
 
 class Parser(FlaskParser):
-    """Reads bodies strictly, and refuses in our words."""
+    """Reads bodies and queries strictly, and refuses in our words."""
+
+    DEFAULT_UNKNOWN_BY_LOCATION: dict[str, str | None] = {  # noqa: RUF012, webargs'
+        **FlaskParser.DEFAULT_UNKNOWN_BY_LOCATION,
+        "query": RAISE,
+    }
 
     def load_json(self, req: Request, schema: Schema) -> Any:
         raw = req.get_data(cache=True)

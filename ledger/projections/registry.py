@@ -10,6 +10,7 @@ from eventsourcing.postgres import PostgresDatastore
 from ledger.errors import Unknown
 from ledger.projections.accounts import Accounts, AccountsView
 from ledger.projections.base import Projection, View
+from ledger.projections.cases import Cases, CasesView
 from ledger.projections.freshness import Freshness, FreshnessView
 from ledger.projections.gifts import Gifts, GiftsView
 from ledger.projections.notices import Notices, NoticesView
@@ -25,6 +26,7 @@ _VIEWS: Mapping[type[View], type[AnyProjection]] = {
     NoticesView: Notices,
     AccountsView: Accounts,
     GiftsView: Gifts,
+    CasesView: Cases,
 }
 
 NAMES: tuple[str, ...] = tuple(view.name for view in _VIEWS)

@@ -58,6 +58,7 @@ MAY: Mapping[str, Rights] = {
     "ledger_snapshots": _rights(app=_KEEP),
     "stored_answers": _rights(app=_KEEP),
     "access_tokens": _rights(app=_KEEP),
+    "case_evidence": _rights(app="SELECT INSERT"),
     "subject_keys": _rights(app="SELECT INSERT UPDATE"),
     # What follows from events, and the jobs' runs.
     "policy_tracking": _rights(app=_KEEP),
@@ -86,6 +87,8 @@ MAY: Mapping[str, Rights] = {
     "notices_tickets": _VIEW,
     "accounts": _VIEW,
     "gifts": _VIEW,
+    "cases": _VIEW,
+    "cases_tickets": _VIEW,
 }
 
 _CALL = "EXECUTE"
