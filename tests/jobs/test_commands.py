@@ -1,7 +1,4 @@
-"""`ledgerctl jobs` and `outbox`, and the jobs beside a server that runs.
-
-Bugs planted to see this fail: `serve` without its jobs; a job that hides its end.
-"""
+"""`ledgerctl jobs` and `outbox`, and the jobs beside a server that runs."""
 
 from __future__ import annotations
 

@@ -1,8 +1,7 @@
 """Jobs run once at a time and as often as they should, and nobody's death stops them.
 
-Bugs planted to see this fail: the lock taken on a connection of the pool, which lives
-on; a run that is due taken without looking when the last one was; the end written
-without asking for the fence; an exception that ends the schedule.
+Bugs planted to see this fail: no lock taken; a run taken without looking when the last
+one was; the end written without asking for the fence; a failure that is not noted.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
 """What time has ended is shown by the jobs; what may happen is the same without them.
 
-Bugs planted to see this fail: a lease past its point of no return ended; an order whose
-payment is in flight expired; a thing that cannot be tidied looked at for ever in one
-round; a deadline that the log had moved meanwhile forgotten.
+Bugs planted to see this fail: a thing that cannot be tidied left due, so that a round
+has no end; a deadline that the log had moved meanwhile forgotten.
 """
 
 from __future__ import annotations

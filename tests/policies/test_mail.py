@@ -53,12 +53,14 @@ def test_with_starttls_the_letter_and_the_password_go_over_tls(tmp_path):
     assert box.logins == [(b"us", b"p:ss")]
 
 
-def test_a_server_that_offers_no_starttls_is_given_nothing():
+@pytest.mark.parametrize("user", ["", "us:secret@"])
+def test_a_server_that_offers_no_starttls_is_given_nothing(user):
+    login = ("us", "secret") if user else None
     with (
-        mailbox(login=("us", "secret")) as box,
+        mailbox(login=login) as box,
         pytest.raises(Undelivered, match="TLS") as failed,
     ):
-        mail(box.port, "smtp", "us:secret@").deliver(MESSAGE, BOB, at=AT)
+        mail(box.port, "smtp", user).deliver(MESSAGE, BOB, at=AT)
     assert not failed.value.for_good
     assert (box.letters, box.logins) == ([], [])
 

@@ -1,7 +1,7 @@
 """What follows from events: the same whoever follows, however often, in any portions.
 
 Bugs planted to see this fail: the bookmark moved before the rows, in a commit of its
-own; the owner asked as he is now; the rows' key without the event's position.
+own; the owner asked as he is now.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
 """The outbox is sent: each thing at least once, by whoever is there, or given up.
 
-Bugs planted to see this fail: a lease that is not asked for its id when it is settled;
-attempts counted when they fail and not when they begin; a party's contact kept in the
-row; an erased party written to.
+Bugs planted to see this fail: a lease that is not asked for its id when it is settled,
+or not respected; attempts not counted when they begin; an erased party written to.
 """
 
 from __future__ import annotations
@@ -168,13 +167,23 @@ def offer_to(ledger: Ledger, party_id: UUID) -> UUID:
     return ticket_id
 
 
-def test_an_erased_person_is_not_written_to_and_the_row_says_so(ledger):
+def test_an_erased_person_is_not_told_by_any_way_and_the_rows_say_so(ledger):
     gift_to_dora(ledger)
+    subscribe(ledger, DORA)
+    offer_to(ledger, DORA)
+    follower(ledger).catch_up()
     cipher(ledger).destroy(DORA)
     channel = Reached()
-    assert sender(ledger, email=channel).send_next(clock()) == "dropped"
+    its = sender(ledger, email=channel, webhook=channel)
+    came = [its.send_next(clock()) for _ in range(4)]
+    assert came == ["dropped", "dropped", "dropped", None]
     assert channel.taken == []
-    assert all_states(ledger) == [(EMAIL, "dropped", "the recipient was erased")]
+    erased = "the recipient was erased"
+    assert all_states(ledger) == [
+        (EMAIL, "dropped", erased),
+        (EMAIL, "dropped", erased),
+        (WEBHOOK, "dropped", erased),
+    ]
 
 
 def test_without_a_contact_or_without_mail_set_up_a_letter_is_dropped(ledger):

@@ -1,7 +1,7 @@
 """Webhooks: signed as others expect, sent to the address that was judged, or not sent.
 
 Bugs planted to see this fail: a second look-up when connecting; the certificate checked
-against nobody's name; a redirect followed; the body signed without its timestamp.
+against the address and not the name; a redirect taken for an answer.
 """
 
 from __future__ import annotations
