@@ -145,7 +145,7 @@ def diff(
 ) -> None:
     """Print what changed after moment A up to B: of a ticket, or every event."""
     a, b = tell.when_of(earlier), tell.when_of(later)
-    with book(export) as its:
+    with book(export, printing=ticket_id is None) as its:
         if ticket_id is None:
             _print_happened(its, a, b, as_json=as_json)
             return

@@ -28,7 +28,7 @@ def events(lines: Iterable[tell.HistoryLine], ticket_id: UUID) -> None:
         click.echo(f"      by {line.by or 'nobody known'}{_why(line)}")
         facts = {key: each for key, each in line.facts.items() if each is not None}
         if facts:
-            said = (f"{key}={_value(each)}" for key, each in facts.items())
+            said = (f"{key}={_nested(tell.plain(each))}" for key, each in facts.items())
             click.echo(f"      {', '.join(said)}")
 
 
@@ -46,9 +46,7 @@ def owner(found: tell.OwnerAt) -> None:
     until = f"until {_when(its.until)}" if its.until else "to this day"
     click.echo(f"As of {_moment(found.moment)}, ticket {found.ticket_id} belonged to")
     click.echo(f"{its.owner_id}  since {_when(its.since)}, {until}")
-    click.echo(
-        f"by {its.event} at position {its.position}. The right was {found.life}."
-    )
+    click.echo(f"by {its.event} at position {its.position}; the right was {found.life}")
 
 
 def owner_object(found: tell.OwnerAt) -> dict[str, Any]:
@@ -178,3 +176,14 @@ def _value(value: Any) -> str:
     if isinstance(said, list):
         return "; ".join(map(_value, said))
     return said if isinstance(said, str) else json.dumps(said)
+
+
+def _nested(said: Any) -> str:
+    """Write a value among others, so that one sees where it ends."""
+    if isinstance(said, dict):
+        return (
+            f"{{{', '.join(f'{key} {_nested(each)}' for key, each in said.items())}}}"
+        )
+    if isinstance(said, list):
+        return f"[{', '.join(map(_nested, said))}]"
+    return _value(said)

@@ -46,8 +46,13 @@ class NotRead(Malformed):
 
 
 @contextmanager
-def book(export: Path | None) -> Iterator[tell.Book]:
-    """Open what is to be read: an export if one is named, else the log."""
+def book(export: Path | None, *, printing: bool = False) -> Iterator[tell.Book]:
+    """Open what is to be read: an export if one is named, else the log.
+
+    A terminal sees how far the reading of a long export is, unless lines are printed
+    on it meanwhile: they show it themselves.
+    """
+    shown = _is_shown(printing=printing)
     if export is not None:
         click.echo(
             f"Read from an export, unproven: `ledgerctl log verify {export}` tells"
@@ -55,7 +60,7 @@ def book(export: Path | None) -> Iterator[tell.Book]:
             err=True,
         )
         try:
-            yield tell.ExportBook(lambda: _lines(export))
+            yield tell.ExportBook(lambda: _lines(export, shown=shown))
         except OSError as error:
             if error.filename != str(export):
                 raise
@@ -69,13 +74,10 @@ def book(export: Path | None) -> Iterator[tell.Book]:
 def reading(
     book: tell.Book, *, printing: bool = False
 ) -> Iterator[Callable[[int], None]]:
-    """Show on a terminal how far the reading of a long log is.
-
-    Where lines are printed on the same terminal meanwhile, they show it themselves.
-    """
+    """Show on a terminal how far the reading of a long log is, as `book` does."""
     size = book.size()
-    shown = sys.stderr.isatty() and not (printing and sys.stdout.isatty())
-    if not shown or size < BAR_FROM_EVENTS or isinstance(book, tell.ExportBook):
+    shown = _is_shown(printing=printing) and not isinstance(book, tell.ExportBook)
+    if not shown or size < BAR_FROM_EVENTS:
         yield lambda _: None
         return
     with click.progressbar(length=size, label="events", file=sys.stderr) as bar:
@@ -88,10 +90,14 @@ def print_json(lines: Iterable[Any]) -> None:
         click.echo(json.dumps(tell.plain(line), ensure_ascii=False))
 
 
-def _lines(path: Path) -> Iterator[bytes]:
+def _is_shown(*, printing: bool) -> bool:
+    return sys.stderr.isatty() and not (printing and sys.stdout.isatty())
+
+
+def _lines(path: Path, *, shown: bool) -> Iterator[bytes]:
     length = path.stat().st_size
     with path.open("rb") as file:
-        if length < BAR_FROM_BYTES or not sys.stderr.isatty() or sys.stdout.isatty():
+        if length < BAR_FROM_BYTES or not shown:
             yield from file
             return
         with click.progressbar(length=length, label="bytes", file=sys.stderr) as bar:
