@@ -26,8 +26,10 @@ from ledger.aggregates.case import Case
 from ledger.aggregates.e_ticket import ETicket, HoldKind, Terms
 from ledger.aggregates.medium import Medium
 from ledger.aggregates.offering import Part
+from ledger.aggregates.order import Order
 from ledger.aggregates.payment import Payment
 from ledger.aggregates.sale import Line, Sale
+from ledger.aggregates.waiting_list import WaitingList
 from ledger.log.export import ExportedEvent
 from ledger.log.replay import BadHistory, Replay
 from ledger.vocabulary import ids
@@ -350,6 +352,25 @@ def test_a_case_is_not_decided_after_it_was_closed_nor_by_a_party():
 
 
 # ---- any event
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        ETicket.Expired,
+        ETicket.GiftExpired,
+        Account.PointsExpired,
+        Order.Expired,
+        WaitingList.Lapsed,
+    ],
+    ids=lambda kind: kind.TOPIC,
+)
+def test_nothing_is_over_before_its_time(kind):
+    stream = next(s for s in legitimate() if kind in map(type, s))
+    at = next(n for n, event in enumerate(stream) if type(event) is kind)
+    begun = stream[0].timestamp
+    told = [changed(event, timestamp=begun) for event in stream[:at]]
+    assert "is not allowed here" in after(told, stream[at], timestamp=begun)
 
 
 def test_a_topic_that_names_a_module_is_not_imported():
