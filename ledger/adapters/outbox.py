@@ -133,7 +133,8 @@ class Outbox:
     ) -> Delivery | None:
         """Lease the delivery that is due longest; it counts as an attempt.
 
-        What others have leased is not waited for. None: nothing is due.
+        One at a time to one target, so that a slow one holds up nobody else. What
+        others have leased is not waited for. None: nothing is due.
         """
         rows = self._change(
             _CLAIM,
@@ -268,6 +269,8 @@ _CLAIM: LiteralString = (
     " AND (leased_until IS NULL OR leased_until <= %(at)s)"
     " AND NOT EXISTS (SELECT FROM webhook_subscriptions s"
     " WHERE s.subscription_id = o.target_id AND s.quiet_until > %(at)s)"
+    " AND NOT EXISTS (SELECT FROM outbox l WHERE l.target_id = o.target_id"
+    " AND l.state = 'waiting' AND l.leased_until > %(at)s)"
     " ORDER BY due_at, position LIMIT 1 FOR UPDATE SKIP LOCKED) RETURNING *"
 )
 

@@ -131,8 +131,7 @@ class Sender:
             self._subscriptions.end(its.target_id, at=at)
         wait_s = backoff_s(its.attempts, self._chance())
         if its.channel != EMAIL:
-            quiet = timedelta(seconds=min(wait_s, QUIET_MAX_S))
-            self._subscriptions.failed(its.target_id, quiet_until=at + quiet)
+            self._keep_quiet(its.target_id, at)
         if failure.for_good or its.attempts >= ATTEMPTS_MAX:
             self._outbox.settle(its, DEAD, said=str(failure), at=at)
             return DEAD
@@ -140,3 +139,11 @@ class Sender:
             its, until=at + timedelta(seconds=wait_s), said=str(failure)
         )
         return "waiting"
+
+    def _keep_quiet(self, subscription_id: UUID, at: datetime) -> None:
+        """Send nothing else there for a while: longer, the longer it has failed."""
+        found = self._subscriptions.find(subscription_id)
+        failures = found.failures + 1 if found else 1
+        quiet_s = min(backoff_s(failures, self._chance()), QUIET_MAX_S)
+        quiet_until = at + timedelta(seconds=quiet_s)
+        self._subscriptions.failed(subscription_id, quiet_until=quiet_until)

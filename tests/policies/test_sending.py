@@ -253,6 +253,42 @@ def test_who_dies_with_a_lease_leaves_it_to_another_when_it_is_over(ledger):
     assert all_states(ledger) == [(EMAIL, "sent", None)]
 
 
+def test_a_slow_receiver_is_sent_one_thing_at_a_time_and_holds_up_nobody_else(ledger):
+    giving = Giving(ledger)
+    slow, other = subscribe(ledger), subscribe(ledger)
+    for ticket_id in giving.issue(3):
+        giving.decline(giving.offer(ticket_id))
+    follower(ledger).catch_up()
+    its = outbox(ledger)
+    taken = [its.claim(lease_id=new_id(), lease_s=60, at=NOON) for _ in range(9)]
+    targets = [each.target_id for each in taken if each and each.channel == WEBHOOK]
+    assert sorted(targets) == sorted([slow.subscription_id, other.subscription_id])
+    for each in taken:
+        if each and each.target_id == other.subscription_id:
+            assert its.settle(each, "sent", at=NOON)
+    again = its.claim(lease_id=new_id(), lease_s=60, at=NOON)
+    assert again is not None
+    assert again.target_id == other.subscription_id
+
+
+def test_a_receiver_that_fails_long_is_asked_seldom_whatever_waits_for_it(ledger):
+    giving = Giving(ledger)
+    made = subscribe(ledger)
+    for ticket_id in giving.issue(12):
+        giving.decline(giving.offer(ticket_id))
+    follower(ledger).catch_up()
+    change(ledger, "DELETE FROM outbox WHERE channel = 'email'")
+    all_to_dora(ledger)
+    channel = Reached(Undelivered("500"))
+    post, at = sender(ledger, webhook=channel), NOON
+    while at < NOON + timedelta(hours=1):
+        post.send_next(clock(at))
+        quiet_until = found(ledger, made.subscription_id).quiet_until
+        assert quiet_until is not None
+        at = max(quiet_until, at + timedelta(seconds=1))
+    assert len(channel.taken) < 20
+
+
 def test_a_message_that_kills_its_senders_is_given_up_too(ledger):
     gift_to_dora(ledger)
     at = NOON
@@ -270,6 +306,7 @@ def test_many_senders_at_once_send_each_thing_once(ledger):
         giving.offer(ticket_id)
     follower(ledger).catch_up()
     all_to_dora(ledger)
+    change(ledger, "UPDATE outbox SET target_id = about_id")
     channel = Reached()
     threads = [
         threading.Thread(target=drain, args=(sender(ledger, email=channel),))
