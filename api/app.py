@@ -34,6 +34,7 @@ from api.v1 import (
     issuer_keys,
     listings,
     log,
+    lost_media,
     media,
     notices,
     orders,
@@ -140,6 +141,7 @@ def _routes(app: Flask, its: Installation, signer: Signer) -> Document:
         media.blueprint(
             its.ledger, its.cards, its.personal, its.secrets, its.clock, origin=origin
         ),
+        lost_media.blueprint(its.ledger, its.clock),
         authentications.blueprint(its.ledger, its.cards, its.clock),
         taps.blueprint(its.ledger, views.freshness, views.wallet, waiting, its.clock),
         dispenses.blueprint(

@@ -38,6 +38,7 @@ READS_TICKETS = _any_of(Role.BUYER, Role.ISSUER, Role.OPERATOR, Role.AUDITOR)
 TAPS = _any_of(Role.BUYER, Role.TERMINAL, Role.DISPENSER, Role.SHOP)
 OWN_DEVICES = _any_of(Role.BUYER, Role.OPERATOR)
 KEYS = TAPS | PERSONALISER
+HOLDS_MEDIA = _any_of(Role.BUYER, Role.OPERATOR)
 DISPUTES = _any_of(Role.BUYER, Role.ISSUER, Role.OPERATOR)
 READS_CASES = DISPUTES | AUDITOR
 READS_ALL = OPERATOR | AUDITOR
@@ -104,6 +105,12 @@ ACCESS: Mapping[str, Who] = MappingProxyType(
         f"GET {_MEDIUM}": READS_MEDIA,
         f"POST {_MEDIUM}/authentications": AT_TERMINAL,
         f"POST {_MEDIUM}/authentications/answer": AT_TERMINAL,
+        f"POST {_MEDIUM}/loss": HOLDS_MEDIA,
+        f"DELETE {_MEDIUM}/loss": HOLDS_MEDIA,
+        f"POST {_MEDIUM}/block": HOLDS_MEDIA,
+        f"POST {_MEDIUM}/replacement": HOLDS_MEDIA,
+        f"POST {_MEDIUM}/return": HOLDS_MEDIA,
+        f"POST {_MEDIUM}/clearance": OPERATOR,
         "POST /v1/taps": TAPS,
         f"POST {_MEDIUM}/writes": AT_TERMINAL,
         f"PUT {_MEDIUM}/writes/<uuid:write_id>": AT_TERMINAL,

@@ -70,6 +70,7 @@ class MediumOut(Strict):
     holder_id = fields.UUID()
     status = Choice(*words(MediumStatus))
     seq = fields.Integer()
+    version = fields.Integer()
     digest = fields.String()
     slots = fields.List(fields.Nested(SlotOut))
     record_public_key = Hex(size=32, metadata=about("Tickets are sealed for this."))
@@ -139,7 +140,7 @@ def blueprint(
         )
         return _told(ledger.medium(uid), record_key(uid)), recorded(position)
 
-    @routes.get("", gives=MediumOut)
+    @routes.get("", gives=MediumOut, versioned=True)
     def look_at(uid: bytes) -> Any:
         """Tell a card to its holder, to an operator or to a machine."""
         medium = ledger.medium(uid)
@@ -209,4 +210,9 @@ def _told(medium: Medium, record_key: bytes) -> dict[str, Any]:
         }
         for number, state in enumerate(medium.slots)
     ]
-    return {**vars(medium), "slots": slots, "record_public_key": record_key}
+    return {
+        **vars(medium),
+        "version": medium.version,
+        "slots": slots,
+        "record_public_key": record_key,
+    }
