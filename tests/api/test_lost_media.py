@@ -60,7 +60,7 @@ def test_what_was_on_a_replaced_card_is_recorded_on_the_new_one(
     replaced = callers.ada.post(f"{medium}/replacement", new_uid=other.uid.hex())
     assert (replaced.status, replaced.json["ticket_ids"]) == (201, [ticket_id])
     load(callers, other, terminal, ticket_id)
-    assert form(callers, ticket_id) == "recorded"
+    assert form(callers, ticket_id) == "on_medium"
 
 
 def test_a_card_that_is_handed_in_gives_its_tickets_back(callers, held):
