@@ -52,6 +52,7 @@ CHECKS = {
     "writing",
     "inbox",
     "projections",
+    "jobs",
 }
 
 
@@ -416,3 +417,42 @@ def test_a_full_disk_and_connections_that_run_out_are_found(log, monkeypatch):
     with psycopg.connect(log.url) as idle:
         idle.execute("SELECT 1")
         assert "left a transaction open" in found(log)["connections"][0].says
+
+
+def test_jobs_that_nobody_runs_or_that_fail_and_messages_given_up_are_found(
+    log, database
+):
+    def said() -> list[str]:
+        told = examine(log.settings, log.url, clock=log.clock, deep=False)
+        return [each.says for each in told if each.check == "jobs"]
+
+    assert said() == ["no job was run here yet"]
+    at = log.clock.now()
+    with psycopg.connect(database.url) as connection:
+        connection.execute(
+            "INSERT INTO job_runs (name, fence, runner, started_at, failures, said)"
+            " VALUES ('send', 1, 'here', %s, 3, 'the disk is full')",
+            (at,),
+        )
+        connection.execute(
+            "INSERT INTO outbox (position, party_id, kind, channel, target_id,"
+            " about_id, detail, at, state, due_at, settled_at)"
+            " SELECT n, id, 'sold', 'email', id, id, '{}', at, state, at,"
+            " CASE WHEN state = 'dead' THEN at END"
+            " FROM (VALUES (1, 'dead'), (2, 'waiting')) AS v (n, state),"
+            " (SELECT %s::timestamptz - interval '1 hour' AS at,"
+            " gen_random_uuid() AS id) AS w",
+            (at,),
+        )
+    assert said() == [
+        "send has failed 3 times in a row: the disk is full",
+        "1 messages were given up within a day",
+        "a message waits for 3600 s past its time",
+    ]
+    with psycopg.connect(database.url) as connection:
+        connection.execute("DELETE FROM outbox")
+        connection.execute(
+            "UPDATE job_runs SET failures = 0,"
+            " started_at = started_at - interval '1 hour'"
+        )
+    assert said() == ["no job has been begun for some minutes"]

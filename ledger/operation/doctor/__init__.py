@@ -21,7 +21,7 @@ from ledger.adapters.roles import CONNECT_TIMEOUT_S
 from ledger.application import Ledger
 from ledger.clock import Clock
 from ledger.log.recorder import environment
-from ledger.operation.doctor import grants, sequence, surroundings, tree, views
+from ledger.operation.doctor import grants, jobs, sequence, surroundings, tree, views
 from ledger.operation.doctor.findings import Finding, Patient, State, fail
 from ledger.settings import Settings
 
@@ -59,6 +59,7 @@ def _examined(patient: Patient, clock: Clock) -> Iterator[Finding]:
         ("writing", views.examine_writing),
         ("inbox", views.examine_inbox),
         (views.CHECK, views.examine),
+        (jobs.CHECK, jobs.examine),
     )
     for name, check in checks:
         yield from _made(name, _within, patient, check)
