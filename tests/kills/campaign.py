@@ -31,7 +31,7 @@ from tests.databases import Database
 from tests.domain.examples import a_ticket
 from tests.kills import checks
 from tests.kills.builds import BUILDS, HONEST, Build
-from tests.kills.crew import RUNNER, SEQUENCERS, Crew, Ended
+from tests.kills.crew import READER, RUNNER, SEQUENCERS, Crew, Ended
 from tests.kills.journal import Outcome
 from tests.kills.server import WAYS, CrashableServer
 from tests.kills.waiting import PATIENCE_S, NeverHappened
@@ -47,7 +47,7 @@ AFTER = 2_000
 """So many more show that all goes on."""
 
 _QUIET = """
-SELECT (SELECT count(*) FROM ledger_inbox) = 0
+SELECT size, (SELECT count(*) FROM ledger_inbox) = 0
     AND size = (SELECT count(*) FROM ledger_events) AS placed,
     size = (SELECT max(size) FROM ledger_checkpoints) AS signed,
     (SELECT count(*) FROM projection_tracking WHERE notification_id = size) AS followed
@@ -186,7 +186,9 @@ class Campaign:
     def log_is_wrong(self) -> list[str]:
         """Return what is wrong with the log, and count what there is."""
         with again(self._database) as ledger:
-            found = checks.gather(self._database, ledger, self.crew.journals())
+            found = checks.gather(
+                self._database, ledger, self.crew.journals(), self.crew.seen()
+            )
         asked = found.asked.values()
         there = {event.key for event in found.events}
         done = [each.key for each in asked if each.outcome == Outcome.DONE]
@@ -207,8 +209,9 @@ class Campaign:
         return bool(signed and followed == len(NAMES))
 
     def _is_quiet(self) -> bool:
-        placed, signed, followed = self._ask(_QUIET)
-        return bool(placed and signed and followed == len(NAMES))
+        size, placed, signed, followed = self._ask(_QUIET)
+        all_follow = followed == len(NAMES) and len(self.crew.seen()) >= size
+        return bool(placed and signed and all_follow)
 
     def _ask(self, query: LiteralString) -> tuple[Any, ...]:
         with psycopg.connect(self._database.url) as connection:
@@ -230,8 +233,8 @@ class Campaign:
         return " and ".join(names)
 
     def _victims(self, kind: str) -> Sequence[str]:
-        if kind == "runner":
-            return [RUNNER]
+        if kind == "runner":  # With the other that follows, or without.
+            return self._chance.choice([[RUNNER], [RUNNER, READER]])
         if kind == "sequencer":  # One at work or one that stands by, or both.
             return self._chance.sample(SEQUENCERS, self._chance.choice([1, 1, 2]))
         name, asks = self._chance.choice(self.crew.writers), self._chance.random() < 0.7

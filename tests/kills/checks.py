@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from typing import Any
 from uuid import UUID
 
@@ -22,6 +23,7 @@ from ledger.projections.registry import NAMES
 from ledger.projections.runner import Runner
 from tests.databases import Database
 from tests.kills.journal import Asked, Outcome
+from tests.kills.reader import Seen
 from tests.projections.following import contents
 
 _EVENTS = """
@@ -62,6 +64,8 @@ class Evidence:
     stopped: list[str]
     checkpoints: dict[int, bytes]
     asked: Mapping[str, Asked]
+    seen: list[Seen]
+    """By a reader that followed the log."""
 
 
 @dataclass(slots=True)
@@ -72,7 +76,10 @@ class Memory:
 
 
 def gather(
-    database: Database, ledger: Ledger, journals: Mapping[str, Mapping[str, Asked]]
+    database: Database,
+    ledger: Ledger,
+    journals: Mapping[str, Mapping[str, Asked]],
+    seen: list[Seen],
 ) -> Evidence:
     """Read all tables at one moment."""
     decode = ledger.mapper.transcoder.decode
@@ -102,6 +109,7 @@ def gather(
             asked={
                 key: each for some in journals.values() for key, each in some.items()
             },
+            seen=seen,
         )
 
 
@@ -128,6 +136,7 @@ def of_log(evidence: Evidence, memory: Memory) -> list[str]:
         *_of_commands(evidence),
         *_of_order(evidence),
         *_of_tree(evidence, memory),
+        *_of_reader(evidence),
     ]
 
 
@@ -184,6 +193,19 @@ def _of_order(evidence: Evidence) -> Iterator[str]:
         if event.version != before + 1:
             yield f"order: {event.stream}/{event.version} follows version {before}"
         newest[event.stream] = event.version
+
+
+def _of_reader(evidence: Evidence) -> Iterator[str]:
+    """It has seen every event once, in the order of the log."""
+    log = [
+        (event.position, event.stream, event.version)
+        for event in evidence.events
+        if event.position is not None
+    ]
+    for ours, its in zip_longest(log, evidence.seen):
+        if ours != its:
+            yield f"reader: it saw {its} where the log has {ours}"
+            return
 
 
 def _of_tree(evidence: Evidence, memory: Memory) -> Iterator[str]:

@@ -3,9 +3,10 @@
     writers       python -m tests.kills.writer …          several, each with a journal
     sequencers    ledgerctl log publish --with-parent     one works, the other stands by
     runner        ledgerctl projections run --with-parent
+    reader        python -m tests.kills.reader …          follows the log by position
 
-The last two are what `ledgerctl serve` starts. All end with this process, however that
-ends, for their standard input is its pipe.
+Sequencers and runner are what `ledgerctl serve` starts. All end with this process,
+however that ends, for their standard input is its pipe.
 """
 
 from __future__ import annotations
@@ -21,11 +22,13 @@ from random import Random
 
 from ledger.settings import Settings
 from tests.kills.journal import Asked, read
+from tests.kills.reader import Seen, seen
 from tests.kills.waiting import PATIENCE_S, NeverHappened, wait_until
 
 ROOT = Path(__file__).parents[2]
 SEQUENCERS = ("sequencer-1", "sequencer-2")
 RUNNER = "runner"
+READER = "reader"
 RESTARTS_MAX = 30
 HELPERS: Mapping[str, Sequence[str]] = {
     SEQUENCERS[0]: ("log", "publish", "--with-parent"),
@@ -56,7 +59,7 @@ class Crew:
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
 
     def __enter__(self) -> Crew:
-        for name in (*HELPERS, *self.writers):
+        for name in (*HELPERS, READER, *self.writers):
             self.start(name)
         return self
 
@@ -113,6 +116,10 @@ class Crew:
             self.kill(name)
             self.start(name)
 
+    def seen(self) -> list[Seen]:
+        """What the reader has seen, in all its lives."""
+        return seen(self._seen)
+
     def journals(self) -> dict[str, dict[str, Asked]]:
         return {name: read(self._journal(name)) for name in self.writers}
 
@@ -138,12 +145,18 @@ class Crew:
 
         wait_until(what, look, patience_s)
 
+    @property
+    def _seen(self) -> Path:
+        return self.home / "seen"
+
     def _journal(self, name: str) -> Path:
         return self.home / f"{name}.journal"
 
     def _command(self, name: str) -> Sequence[str]:
         if name in HELPERS:
             return ["api.cli", *HELPERS[name]]
+        if name == READER:
+            return ["tests.kills.reader", self._url, self._schema, str(self._seen)]
         seed = str(self._chance.getrandbits(32))
         folder = str(self.home)
         return ["tests.kills.writer", self._url, self._schema, folder, name, seed]
