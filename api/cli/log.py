@@ -9,7 +9,7 @@ from typing import BinaryIO
 
 import click
 
-from api.cli.long_work import draft_of, end_cleanly_when_told, shown
+from api.cli.long_work import draft_of, ended_cleanly, shown
 from api.cli.opened import opened
 from api.cli.verifying import verify
 from ledger.adapters.log_keys import LogKeys
@@ -58,8 +58,7 @@ def export(output: Path | None, *, sign: bool) -> None:
 
     `ledgerctl log verify` checks what was written, anywhere.
     """
-    end_cleanly_when_told()
-    with opened() as its:
+    with ended_cleanly(), opened() as its:
         size, lines = _lines(its, sign=sign)
         if output is None:
             _write(lines, size, sys.stdout.buffer)

@@ -39,13 +39,18 @@ def shown(label: str, length: int) -> Iterator[Advance]:
         bar.update(behind)
 
 
-def end_cleanly_when_told() -> None:
+@contextmanager
+def ended_cleanly() -> Iterator[None]:
     """Make of SIGTERM an exception, so that drafts and folders are removed."""
 
     def end(*_: object) -> NoReturn:
         sys.exit(TERMINATED)
 
-    signal.signal(signal.SIGTERM, end)
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 @contextmanager

@@ -21,7 +21,7 @@ from typing import BinaryIO
 import click
 
 from api.cli.log_proofs import KEYS, POLICY, REFUTED
-from api.cli.long_work import end_cleanly_when_told, shown
+from api.cli.long_work import ended_cleanly, shown
 from api.cli.reading import (
     COULD_NOT_CHECK,
     NOT_CHECKED,
@@ -96,7 +96,6 @@ def verify(
     Exits with 0 if it is proven, 1 if it is refuted, and the first wrong line is named,
     and 2 if it could not be checked.
     """
-    end_cleanly_when_told()
     try:
         policy = policy_of(policy_file)
         keys = _keys(vkeys, policy)
@@ -115,7 +114,10 @@ def verify(
 
 
 def _verified(file: BinaryIO, asked: _Asked) -> VerifyReport:
-    with tempfile.TemporaryDirectory(prefix="ledger-verify-") as folder:
+    with (
+        ended_cleanly(),
+        tempfile.TemporaryDirectory(prefix="ledger-verify-") as folder,
+    ):
         return verify_export(
             _read(file),
             asked.keys,
