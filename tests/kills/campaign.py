@@ -31,7 +31,7 @@ from tests.databases import Database
 from tests.domain.examples import a_ticket
 from tests.kills import checks
 from tests.kills.builds import BUILDS, HONEST, Build
-from tests.kills.crew import READER, RUNNER, SEQUENCERS, Crew, Ended
+from tests.kills.crew import READER, RUNNER, Crew, Ended
 from tests.kills.journal import Outcome
 from tests.kills.server import WAYS, CrashableServer
 from tests.kills.waiting import PATIENCE_S, NeverHappened
@@ -39,12 +39,8 @@ from tests.kills.writer import SHARED
 from tests.log.opened import again
 
 KINDS = ("writer", "sequencer", "runner", "database")
-WRITERS = 3
-LOAD_MAX = 12_000
-"""Bytes of the journals between two kills, at most: some forty commands."""
-
-AFTER = 2_000
-"""So many more show that all goes on."""
+AFTER = 1_500
+"""Bytes of the journals that show that all goes on: five commands."""
 
 _QUIET = """
 SELECT size, (SELECT count(*) FROM ledger_inbox) = 0
@@ -57,6 +53,19 @@ _AT_WORK = """
 SELECT EXISTS (SELECT FROM ledger_checkpoints),
     (SELECT count(*) FROM projection_tracking WHERE notification_id > 0)
 """
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """How much goes on at once."""
+
+    writers: int = 3
+    sequencers: int = 2
+    between_max: int = 12_000
+    """Bytes of the journals between two kills: some forty commands."""
+
+
+LIGHT = Load(writers=2, sequencers=1, between_max=4_000)
 
 
 @dataclass(slots=True)
@@ -97,6 +106,7 @@ def run(
     build: str = HONEST,
     server: dict[str, str] | None = None,
     tell: Callable[[str], object] = lambda _: None,
+    load: Load = Load(),
     patience_s: float = PATIENCE_S,
 ) -> Result:
     """Run one campaign in an empty folder; it ends at the first thing broken.
@@ -109,18 +119,18 @@ def run(
     settings = {**(server or {}), **its.server}
     with ExitStack() as opened:
         postgres = opened.enter_context(CrashableServer(folder / "postgres", settings))
-        campaign = Campaign(folder, postgres, seed, its, result, patience_s)
+        campaign = Campaign(folder, postgres, Random(seed), its, load)
         campaign.prepare()
         opened.enter_context(campaign.crew)
         try:
             campaign.await_work()
             for kind in kinds:
-                tell(campaign.round(kind))
+                tell(campaign.round(kind, result, patience_s))
                 if result.broken:
                     break
         except (NeverHappened, Ended) as error:
             result.broken.append(f"stuck: {error}")
-            result.broken += campaign.log_is_wrong()
+            result.broken += campaign.log_is_wrong(result)
     result.seconds = time.monotonic() - began
     return result
 
@@ -132,17 +142,15 @@ class Campaign:
         self,
         folder: Path,
         server: CrashableServer,
-        seed: str,
+        chance: Random,
         build: Build,
-        result: Result,
-        patience_s: float,
+        load: Load,
     ) -> None:
         self._server = server
         self._build = build
-        self._chance = Random(seed)
-        self._patience_s = patience_s
+        self._chance = chance
+        self._load = load
         self._memory = checks.Memory()
-        self._result = result
         home = folder / "installation"
         home.mkdir()
         self._settings = Settings(database_url=server.url, home=home)
@@ -150,8 +158,13 @@ class Campaign:
         url = make_conninfo(server.url, options=f"-csearch_path={schema}")
         self._database = Database(url=url, server_url=server.url, schema=schema)
         name = build.name if build.patch else ""
-        chance = Random(f"{seed}/crew")
-        self.crew = Crew(self._settings, writers=WRITERS, chance=chance, build=name)
+        self.crew = Crew(
+            self._settings,
+            writers=load.writers,
+            sequencers=load.sequencers,
+            seed=chance.getrandbits(32),
+            build=name,
+        )
 
     def prepare(self) -> None:
         """Make the log, and the tickets that all writers move."""
@@ -167,23 +180,23 @@ class Campaign:
         self._await_load(1)
         self.crew.wait_until("a checkpoint is signed, views follow", self._is_at_work)
 
-    def round(self, kind: str) -> str:
+    def round(self, kind: str, result: Result, patience_s: float) -> str:
         """Kill once, check all; return what was done, in a line."""
-        self._await_load(self._chance.randint(1, LOAD_MAX))
+        self._await_load(self._chance.randint(1, self._load.between_max))
         killed = self._kill(kind)
-        self._result.kills[kind] += 1
+        result.kills[kind] += 1
         self._await_load(AFTER)
         self.crew.rest()
         self.crew.wait_until(
-            "all is placed, signed and followed", self._is_quiet, self._patience_s
+            "all is placed, signed and followed", self._is_quiet, patience_s
         )
-        self._result.broken += self.log_is_wrong()
+        result.broken += self.log_is_wrong(result)
         with again(self._database) as ledger:
-            self._result.broken += checks.of_views(self._database, ledger)
+            result.broken += checks.of_views(self._database, ledger)
         self.crew.go_on()
-        return f"{killed}: {self._result.acknowledged} acknowledged"
+        return f"{killed}: {result.acknowledged} acknowledged"
 
-    def log_is_wrong(self) -> list[str]:
+    def log_is_wrong(self, result: Result) -> list[str]:
         """Return what is wrong with the log, and count what there is."""
         with again(self._database) as ledger:
             found = checks.gather(
@@ -192,7 +205,6 @@ class Campaign:
         asked = found.asked.values()
         there = {event.key for event in found.events}
         done = [each.key for each in asked if each.outcome == Outcome.DONE]
-        result = self._result
         result.asked = Counter(each.outcome for each in asked)
         result.again = sum(each.again for each in asked)
         result.found = sum(key in there for key in done)
@@ -236,7 +248,9 @@ class Campaign:
         if kind == "runner":  # With the other that follows, or without.
             return self._chance.choice([[RUNNER], [RUNNER, READER]])
         if kind == "sequencer":  # One at work or one that stands by, or both.
-            return self._chance.sample(SEQUENCERS, self._chance.choice([1, 1, 2]))
+            all_of_them = self.crew.sequencers
+            count = self._chance.choice([1, 1, len(all_of_them)])
+            return self._chance.sample(all_of_them, count)
         name, asks = self._chance.choice(self.crew.writers), self._chance.random() < 0.7
         if asks:
             self.crew.wait_until(

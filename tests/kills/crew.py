@@ -18,7 +18,6 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from random import Random
 
 from ledger.settings import Settings
 from tests.kills.journal import Asked, read
@@ -26,15 +25,11 @@ from tests.kills.reader import Seen, seen
 from tests.kills.waiting import PATIENCE_S, NeverHappened, wait_until
 
 ROOT = Path(__file__).parents[2]
-SEQUENCERS = ("sequencer-1", "sequencer-2")
 RUNNER = "runner"
 READER = "reader"
 RESTARTS_MAX = 30
-HELPERS: Mapping[str, Sequence[str]] = {
-    SEQUENCERS[0]: ("log", "publish", "--with-parent"),
-    SEQUENCERS[1]: ("log", "publish", "--with-parent"),
-    RUNNER: ("projections", "run", "--with-parent"),
-}
+PUBLISH = ("log", "publish", "--with-parent")
+FOLLOW = ("projections", "run", "--with-parent")
 
 
 class Ended(Exception):
@@ -45,21 +40,28 @@ class Crew:
     """Ended by leaving the `with` block."""
 
     def __init__(
-        self, settings: Settings, *, writers: int, chance: Random, build: str = ""
+        self,
+        settings: Settings,
+        *,
+        writers: int,
+        sequencers: int,
+        seed: int,
+        build: str = "",
     ) -> None:
         """`build` names a broken build (`builds.py`) that all of them run."""
         assert settings.database_url
         self.home = settings.home
         self.writers = tuple(f"writer-{n}" for n in range(1, writers + 1))
+        self.sequencers = tuple(f"sequencer-{n}" for n in range(1, sequencers + 1))
         self._url = settings.database_url
         self._schema = settings.schema
-        self._chance = chance
+        self._seed = seed
         self._build = build
         self._ended: Counter[str] = Counter()
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
 
     def __enter__(self) -> Crew:
-        for name in (*HELPERS, READER, *self.writers):
+        for name in (*self.sequencers, RUNNER, READER, *self.writers):
             self.start(name)
         return self
 
@@ -153,13 +155,14 @@ class Crew:
         return self.home / f"{name}.journal"
 
     def _command(self, name: str) -> Sequence[str]:
-        if name in HELPERS:
-            return ["api.cli", *HELPERS[name]]
+        if name in self.sequencers:
+            return ["api.cli", *PUBLISH]
+        if name == RUNNER:
+            return ["api.cli", *FOLLOW]
         if name == READER:
             return ["tests.kills.reader", self._url, self._schema, str(self._seen)]
-        seed = str(self._chance.getrandbits(32))
-        folder = str(self.home)
-        return ["tests.kills.writer", self._url, self._schema, folder, name, seed]
+        words = self._url, self._schema, str(self.home), name, str(self._seed)
+        return ["tests.kills.writer", *words]
 
     def _environ(self) -> Mapping[str, str]:
         return {

@@ -13,6 +13,7 @@ from uuid import UUID
 
 from ledger.application import Ledger
 from ledger.log.recorder import environment
+from tests.kills.waiting import end_with_parent
 
 POOL_SIZE = 2
 NAME = "kills-reader"
@@ -32,6 +33,7 @@ def seen(path: Path) -> list[Seen]:
 
 
 def main(url: str, schema: str, file: str) -> None:
+    end_with_parent()
     path = Path(file)
     before = seen(path)
     if path.exists():  # Killed within a line, it writes that one again.

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.kills.campaign import KINDS, plan, run
+from tests.kills.campaign import KINDS, LIGHT, plan, run
 
 SEED = "a night during a sale"
 
@@ -21,7 +21,13 @@ def test_after_five_kills_nothing_is_lost_and_views_are_those_of_a_rebuild():
     with tempfile.TemporaryDirectory(prefix="eticket-") as folder:
         Path(folder).chmod(0o755)
         kinds = plan(SEED, 5)
-        result = run(Path(folder), seed=SEED, kinds=kinds, server={"fsync": "off"})
+        result = run(
+            Path(folder),
+            seed=SEED,
+            kinds=kinds,
+            server={"fsync": "off"},
+            load=LIGHT,
+        )
     assert result.broken == []
     assert set(result.kills) == set(KINDS)
     assert result.kills.total() == 5

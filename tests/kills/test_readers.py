@@ -243,7 +243,9 @@ def test_a_batch_whose_sequencer_is_killed_in_the_middle_is_whole_or_not_at_all(
 
 def test_a_reader_whose_connections_are_ended_again_and_again_goes_on(night):
     night.start_sequencer()
-    chance, events = Random(5), 0
+    chance, events = Random(5), 1
+    night.append(1)
+    night.await_seen(1)  # It has begun.
     for _ in range(8):
         for _ in range(chance.randint(1, 4)):
             events += 1

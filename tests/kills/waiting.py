@@ -1,9 +1,11 @@
-"""Waiting for something to become so, and for no longer than a named time."""
+"""Waiting for something to become so, for no longer than a named time; and an end."""
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Callable
-from threading import Event
+from threading import Event, Thread
 from time import monotonic
 
 PATIENCE_S = 40.0
@@ -23,3 +25,13 @@ def wait_until(
         if monotonic() > deadline:
             raise NeverHappened(f"not within {patience_s:.0f} s: {what}")
         pause.wait(LOOK_S)
+
+
+def end_with_parent() -> None:
+    """End this process once its standard input, its parent's pipe, is closed."""
+
+    def listen() -> None:
+        sys.stdin.read()
+        os._exit(0)
+
+    Thread(target=listen, daemon=True).start()
