@@ -1,7 +1,7 @@
 # Two commands do it all: `make demo` shows the whole story, `make test` proves it.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format campaign bench serve lock clean
+.PHONY: help setup demo test check format campaign kills bench serve lock clean
 
 BIN := .venv/bin
 ROOMS := ledger api card_bridge dispenser migrations tests
@@ -38,6 +38,9 @@ format: setup ## Write the code in the house's format.
 
 campaign: setup ## Let a town do as it likes for a million steps (about half an hour).
 	$(BIN)/pytest --hypothesis-profile=campaign tests/lifecycle
+
+kills: setup ## Kill what runs fifty times under load; nothing is lost (8 minutes).
+	@$(BIN)/python -m tests.kills $(ARGS)
 
 bench: setup ## Measure, each figure against its baseline (in .bench/).
 	@$(BIN)/python -m tests.benchmarks
