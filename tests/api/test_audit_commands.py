@@ -2,7 +2,7 @@
 
 Bugs planted to see this fail, one at a time: markup of a title that gets into the
 picture; an export that is not told to be unproven; a database that is asked although
-an export is given; a time without its zone that is taken for one in UTC.
+an export is given.
 """
 
 from __future__ import annotations

@@ -2,7 +2,9 @@
 
 Bugs planted to see this fail, one at a time: a search that probes beyond the end; one
 that does not look on where clocks differ; positions taken for versions; a sealed field
-of somebody erased that still reads as sealed; related streams without their payment.
+of somebody erased that still reads as sealed; a slot of another ticket told as this
+one's; an old copy called current; another ticket's writes told with this one's; the
+hash of a claim told.
 """
 
 from __future__ import annotations
@@ -10,15 +12,16 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from ledger.application import Cause
 from ledger.log.merkle import Tree
-from ledger.usecases import audit, erasure
+from ledger.usecases import audit, erasure, media
 from ledger.usecases.audit.book import DISORDER_EVENTS_MAX, LogBook
-from tests.domain.examples import ALICE, BOB, NOON, a_ticket
+from tests.domain.examples import ALICE, BOB, ISSUER, NOON, a_ticket
 from tests.log.opened import short_story
 from tests.usecases.exports import book_of
+from tests.usecases.foyer import Foyer
 from tests.usecases.town import CAUSE, Town
 
 
@@ -143,3 +146,88 @@ def test_sealed_fields_are_never_opened_and_read_as_erased_afterwards(installati
     # The key is gone for every moment: no earlier one brings it back.
     then = audit.as_of(its.ledger, ticket_id=ticket_id, when=before)
     assert then.parts["right"]["check_sealed"] == "erased"
+
+
+def test_of_its_media_a_ticket_is_told_its_own_slots_and_what_befell_them(installation):
+    foyer = Foyer(installation)
+    ticket_id, card = foyer.on_card()
+    prepared = foyer.ledger.position()
+    other = foyer.ticket()
+    write = foyer.prepare(card, other)
+    foyer.settle(card, write, card.commit(write))
+    one, two = (
+        audit.as_of(foyer.ledger, ticket_id=each, when=None).parts["media"]
+        for each in (ticket_id, other)
+    )
+    uid = card.uid.hex()
+    assert {*one, *two} == {f"{uid} slot 0", f"{uid} slot 1"}
+    assert all(slot["current"] for slot in (*one.values(), *two.values()))
+    foyer.do(media.report_lost, uid=card.uid, by=ALICE, as_operator=False)
+
+    def told(of: UUID) -> list[tuple[str, int]]:
+        lines = audit.history(foyer.ledger, ticket_id=of, related=True)
+        return [
+            (line.topic, line.position)
+            for line in lines
+            if line.topic.startswith("medium.")
+        ]
+
+    topics = [topic for topic, _ in told(ticket_id)]
+    assert topics == [
+        "medium.personalised",
+        "medium.write-prepared",
+        "medium.written",
+        "medium.suspended",
+    ]
+    assert all(position <= prepared for _, position in told(ticket_id)[:3])
+    assert [topic for topic, _ in told(other)] == topics
+    assert told(other)[1][1] > prepared
+
+
+def test_a_copy_that_a_change_made_old_is_not_the_current_one(installation):
+    foyer = Foyer(installation)
+    ticket_id, card = foyer.on_card()
+    written = foyer.ledger.position()
+    foyer.tell(
+        ticket_id,
+        "modify",
+        by=ISSUER,
+        changes={"right": "Row 9 Seat 1"},
+        reason="the stage was extended",
+    )
+
+    def current(when: int | None) -> bool:
+        found = audit.as_of(foyer.ledger, ticket_id=ticket_id, when=when)
+        assert found.parts["form"]["kind"] == "ON_MEDIUM"
+        (slot,) = found.parts["media"].values()
+        assert slot["slot_status"] == "LIVE"
+        return bool(slot["current"])
+
+    assert current(written)
+    assert not current(None)
+    foyer.load(card)
+    assert current(None)
+
+
+def test_by_what_a_gift_may_be_claimed_is_told_nowhere(installation):
+    ledger, claim = installation.ledger, "5e" * 32
+    ticket = a_ticket(ticket_id=uuid4())
+    ticket.offer_gift(
+        offer_id=uuid4(),
+        by=ALICE,
+        to=None,
+        claim_hash=claim,
+        until=NOON + timedelta(hours=1),
+        at=NOON,
+    )
+    ledger.record(ticket, cause=CAUSE)
+    asked: dict[str, Any] = {"ticket_id": ticket.id}
+    said = [
+        audit.as_of(ledger, **asked, when=None),
+        audit.history(ledger, **asked, related=True),
+        audit.diff(ledger, **asked, earlier=0, later=None),
+    ]
+    assert ticket.offer is not None
+    assert ticket.offer.claim_hash == claim
+    assert str(ticket.offer.offer_id) in str(said)
+    assert claim not in str(said)

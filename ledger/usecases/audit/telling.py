@@ -69,7 +69,8 @@ def history(
     """Return every event about a ticket up to a moment, oldest first.
 
     With `related` also those of the orders, gifts, sales, payments, entries, cases and
-    papers that its own events name, and what was written of it on media. Raises
+    papers that its own events name, and of its media what befell them and what was
+    written of it. Raises
     `TicketUnknown`, `BeforeTheTicket`, and what `moment` raises.
     """
     book = book_of(source)
@@ -153,11 +154,15 @@ def _with_related(
     joined = [
         entry
         for entry in others
-        if not entry.topic.startswith(f"{Medium.TOPIC}.")
-        # A medium carries other tickets, too: only what names this one or its writes.
+        # A medium carries other tickets, too: their writes are no part of this story.
+        if not (entry.topic.startswith(f"{Medium.TOPIC}.") and _writes(entry.state))
         or any(mark in entry.state for mark in marks)
     ]
     return sorted([*entries, *joined], key=lambda each: each.position)
+
+
+def _writes(state: bytes) -> bool:
+    return b'"write_id"' in state or b'"changes"' in state
 
 
 def _named(facts: Mapping[str, Any]) -> Iterator[UUID]:
