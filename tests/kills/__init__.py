@@ -4,6 +4,7 @@
        │                     │
        └─────── checks ──────┘      campaign: kills one of them, starts it again, checks
 
-`make kills` runs a long campaign, and broken builds that its checks must catch. The
-tests are a short one, and readers that must not miss an event whatever writers do.
+`make kills` runs a long campaign, cuts the power of a server's disk where it may, and
+runs broken builds that its checks must catch. The tests are a short campaign, and
+readers that must not miss an event whatever writers do.
 """

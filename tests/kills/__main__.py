@@ -1,8 +1,9 @@
-"""`make kills`: a long campaign, and the broken builds that its checks must catch.
+"""`make kills`: a long campaign, power cuts, and broken builds that must be caught.
 
     make kills ARGS="--seed 7 --kills 100"
     make kills ARGS="--seed 7 --chapter 3"      one chapter again
     make kills ARGS="--seed 7 --build head-later"
+    make kills ARGS="--kills 0 --power 20 --build honest"
 
 A chapter has a server and a log of its own, and ten kills: so its log stays short, all
 of it is checked after each, and a failure is tried again without those before it.
@@ -19,7 +20,8 @@ from pathlib import Path
 from random import SystemRandom
 
 from tests.kills.builds import BUILDS, HONEST
-from tests.kills.campaign import Result, plan, run
+from tests.kills.campaign import POWER, Result, plan, run
+from tests.kills.disk import can_be_had
 
 CHAPTER = 10
 CONTROL_KILLS_MAX = 12
@@ -32,15 +34,22 @@ def main() -> int:
     wanted = argparse.ArgumentParser(prog="make kills", description=__doc__)
     wanted.add_argument("--seed", default=str(SystemRandom().randrange(10**6)))
     wanted.add_argument("--kills", type=int, default=50)
+    wanted.add_argument("--power", type=int, default=5, help="so many power cuts")
     wanted.add_argument("--chapter", type=int, help="this one alone")
     wanted.add_argument("--build", choices=sorted(BUILDS), help="this one alone")
     given = wanted.parse_args()
     say(f"seed {given.seed}")
     well = True
-    if given.build in (None, HONEST):
+    if given.build in (None, HONEST) and given.kills:
         well = chapters(given.seed, given.kills, given.chapter)
+    power = can_be_had(a_folder())
+    if not power:
+        say("power cuts   not tried: it takes root, and leave to mount an image")
+    elif given.build in (None, HONEST) and given.chapter is None:
+        well = power_cuts(given.seed, given.power) and well
     if given.build != HONEST and given.chapter is None:
         names = [given.build] if given.build else list(BUILDS)
+        names = [each for each in names if power or POWER not in BUILDS[each].kinds]
         missed = [each for each in names if not caught(given.seed, each)]
         well = well and not missed
     return 0 if well else 1
@@ -65,6 +74,16 @@ def chapters(seed: str, kills: int, only: int | None) -> bool:
         shutil.rmtree(folder)
     report(whole)
     return not whole.broken
+
+
+def power_cuts(seed: str, count: int) -> bool:
+    """Cut the power of the server's disk; say whether nothing was broken."""
+    say("power cuts")
+    folder, kinds = a_folder(), [POWER] * count
+    its = run(folder, seed=f"{seed}/power", kinds=kinds, tell=indented)
+    shutil.rmtree(folder)
+    report(its)
+    return not its.broken
 
 
 def caught(seed: str, name: str) -> bool:

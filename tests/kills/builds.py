@@ -229,6 +229,12 @@ BUILDS: Mapping[str, Build] = {
             ways=("server",),
             server={"synchronous_commit": "off"},
         ),
+        Build(
+            name="no-fsync",
+            says="fsync=off: a commit is answered before the disk has it",
+            kinds=("power",),
+            server={"fsync": "off"},
+        ),
     )
 }
 

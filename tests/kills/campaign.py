@@ -23,6 +23,7 @@ from typing import Any, LiteralString
 import psycopg
 from psycopg.conninfo import make_conninfo
 
+from ledger.adapters.embedded_postgres import EmbeddedPostgresError
 from ledger.application import Cause
 from ledger.bootstrap import open_installation
 from ledger.projections.registry import NAMES
@@ -32,6 +33,7 @@ from tests.domain.examples import a_ticket
 from tests.kills import checks
 from tests.kills.builds import BUILDS, HONEST, Build
 from tests.kills.crew import READER, RUNNER, Crew, Ended
+from tests.kills.disk import Disk
 from tests.kills.journal import Outcome
 from tests.kills.server import WAYS, CrashableServer
 from tests.kills.waiting import PATIENCE_S, NeverHappened
@@ -39,6 +41,9 @@ from tests.kills.writer import SHARED
 from tests.log.opened import again
 
 KINDS = ("writer", "sequencer", "runner", "database")
+POWER = "power"
+"""One more kind, for a server with a disk of its own: the machine's power is cut."""
+
 AFTER = 1_500
 """Bytes of the journals that show that all goes on: five commands."""
 
@@ -118,7 +123,9 @@ def run(
     its = BUILDS[build]
     settings = {**(server or {}), **its.server}
     with ExitStack() as opened:
-        postgres = opened.enter_context(CrashableServer(folder / "postgres", settings))
+        disk = opened.enter_context(Disk(folder)) if POWER in kinds else None
+        home = (disk.at if disk else folder) / "postgres"
+        postgres = opened.enter_context(CrashableServer(home, settings, disk))
         campaign = Campaign(folder, postgres, Random(seed), its, load)
         campaign.prepare()
         opened.enter_context(campaign.crew)
@@ -131,6 +138,8 @@ def run(
         except (NeverHappened, Ended) as error:
             result.broken.append(f"stuck: {error}")
             result.broken += campaign.log_is_wrong(result)
+        except EmbeddedPostgresError as error:
+            result.broken.append(f"server: {error}")
     result.seconds = time.monotonic() - began
     return result
 
@@ -183,8 +192,8 @@ class Campaign:
     def round(self, kind: str, result: Result, patience_s: float) -> str:
         """Kill once, check all; return what was done, in a line."""
         self._await_load(self._chance.randint(1, self._load.between_max))
-        killed = self._kill(kind)
         result.kills[kind] += 1
+        killed = self._kill(kind)
         self._await_load(AFTER)
         self.crew.rest()
         self.crew.wait_until(
@@ -233,6 +242,9 @@ class Campaign:
 
     def _kill(self, kind: str) -> str:
         """Kill now and start again; return who it was."""
+        if kind == POWER:
+            self._server.die(POWER)
+            return POWER
         if kind == "database":
             way = self._chance.choice(self._build.ways or WAYS)
             self._server.die(way)

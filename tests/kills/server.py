@@ -2,7 +2,8 @@
 
 Ways to die: `postmaster`, it alone, and the others notice; `server`, all its processes
 at once; `immediate`, PostgreSQL's own stop without a checkpoint; `backend`, one process
-of a client, after which the postmaster ends all others and recovers by itself.
+of a client, after which the postmaster ends all others and recovers by itself. With a
+disk of its own (`disk.py`) also `power`: what was not synced is gone.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from typing import Self
 import psycopg
 
 from ledger.adapters.embedded_postgres import EmbeddedPostgres
+from tests.kills.disk import Disk
 from tests.kills.waiting import wait_until
 
 WAYS = ("postmaster", "server", "immediate", "backend")
@@ -25,6 +27,7 @@ RECOVERED = {
     "postmaster": "automatic recovery in progress",
     "server": "automatic recovery in progress",
     "immediate": "automatic recovery in progress",
+    "power": "automatic recovery in progress",
 }
 """What PostgreSQL's log says of each."""
 
@@ -32,7 +35,11 @@ RECOVERED = {
 class CrashableServer:
     """The server in one folder; ended by leaving the `with` block."""
 
-    def __init__(self, home: Path, settings: Mapping[str, str]) -> None:
+    def __init__(
+        self, home: Path, settings: Mapping[str, str], disk: Disk | None = None
+    ) -> None:
+        """`home` is on the disk, if one is given."""
+        self._disk = disk
         self._home = home
         self._settings = settings
         self._server = self._made()
@@ -55,7 +62,7 @@ class CrashableServer:
         return self._server.url
 
     def die(self, way: str) -> None:
-        """Die in one of the `WAYS`, be started again, and have recovered."""
+        """Die in one of the `WAYS` or by `power`, be started again, have recovered."""
         data = self._data()
         postmaster = int((data / "postmaster.pid").read_text().splitlines()[0])
         said = self._said(way)
@@ -63,16 +70,26 @@ class CrashableServer:
             with psycopg.connect(self.url) as connection:
                 os.kill(connection.info.backend_pid, signal.SIGKILL)
         else:
-            killed = [postmaster, *(working_in(data) if way == "server" else ())]
-            for pid in killed:
-                _signal(pid, signal.SIGQUIT if way == "immediate" else signal.SIGKILL)
-            wait_until("the postmaster is gone", lambda: not _lives(postmaster))
-            again = self._made().start()
-            self._server.stop()
-            self._server = again
+            self._end(way, postmaster, data)
+            self._server = self._made().start()
             said = 0  # Each start has a log of its own.
         wait_until(f"the server recovers from {way}", lambda: self._said(way) > said)
         wait_until("the server answers", self._answers)
+
+    def _end(self, way: str, postmaster: int, data: Path) -> None:
+        everybody = [postmaster, *working_in(data)]
+        if way == "power":
+            assert self._disk is not None
+            for pid in everybody:
+                _signal(pid, signal.SIGSTOP)
+            self._disk.copy()
+        killed = everybody if way in ("server", "power") else [postmaster]
+        for pid in killed:
+            _signal(pid, signal.SIGQUIT if way == "immediate" else signal.SIGKILL)
+        wait_until("the postmaster is gone", lambda: not _lives(postmaster))
+        self._server.stop()
+        if self._disk is not None and way == "power":
+            self._disk.replace()
 
     def _made(self) -> EmbeddedPostgres:
         return EmbeddedPostgres(self._home, server_settings=self._settings)

@@ -246,7 +246,7 @@ def test_a_reader_whose_connections_are_ended_again_and_again_goes_on(night):
     chance, events = Random(5), 1
     night.append(1)
     night.await_seen(1)  # It has begun.
-    for _ in range(8):
+    for _ in range(4):
         for _ in range(chance.randint(1, 4)):
             events += 1
             night.append(1, events)
