@@ -46,7 +46,8 @@ def owner(found: tell.OwnerAt) -> None:
     until = f"until {_when(its.until)}" if its.until else "to this day"
     click.echo(f"As of {_moment(found.moment)}, ticket {found.ticket_id} belonged to")
     click.echo(f"{its.owner_id}  since {_when(its.since)}, {until}")
-    click.echo(f"by {its.event} at position {its.position}; the right was {found.life}")
+    by = f"by {its.event} at position {its.position}"
+    click.echo(f"{by}; the right was {found.life}.")
 
 
 def owner_object(found: tell.OwnerAt) -> dict[str, Any]:

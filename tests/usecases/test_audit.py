@@ -121,7 +121,7 @@ def test_the_owner_at_each_position_is_the_one_of_the_chain(world):
     assert [line.until for line in chain[:-1]] == [line.since for line in chain[1:]]
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(world=histories, data=st.data())
 def test_a_diff_makes_the_one_state_of_the_other(world, data):
     book, ticket_id = book_of(world.ledger.stored), busiest(world)

@@ -129,20 +129,42 @@ def test_what_belongs_to_a_tickets_story_is_told_with_it(installation):
 
 
 def test_sealed_fields_are_never_opened_and_read_as_erased_afterwards(installation):
+    """Of a ticket, of its history, and of the order in which the answers were given."""
     its = Town(installation, question=3)
     ticket_id = its.buy(ALICE, answer="90402")
+    order = its.ledger.order(its.reserve(BOB).order_id)
+    order.begin_payment(
+        by=BOB,
+        tenders=[],
+        answers_sealed=[its.personal.seal(BOB, "10115")],
+        fence_until=NOON + timedelta(minutes=5),
+        at=NOON,
+    )
+    other = a_ticket(ticket_id=uuid4(), order_id=order.id)
+    its.ledger.record(order, other, cause=CAUSE)
 
-    def said() -> set[Any]:
+    def answer() -> set[Any]:
         state = audit.as_of(its.ledger, ticket_id=ticket_id, when=None).parts
         first = audit.history(its.ledger, ticket_id=ticket_id)[0]
         return {state["right"]["check_sealed"], first.facts["check_sealed"]}
 
-    assert said() == {"sealed"}
+    def in_the_order() -> list[Any]:
+        lines = audit.history(its.ledger, ticket_id=other.id, related=True)
+        return [line.facts.get("answers_sealed") for line in lines]
+
+    def erase(party_id: UUID) -> None:
+        asked: dict[str, Any] = {"party_id": party_id, "at": NOON, "cause": CAUSE}
+        erasure.request(its.ledger, **asked)
+        erasure.erase(its.ledger, its.personal, **asked)
+
+    assert answer() == {"sealed"}
+    assert in_the_order() == [None, "sealed", None]
     before = its.ledger.position()
-    for step in (erasure.request, erasure.erase):
-        more = (its.personal,) if step is erasure.erase else ()
-        step(its.ledger, *more, party_id=ALICE, at=NOON, cause=CAUSE)
-    assert said() == {"erased"}
+    erase(ALICE)
+    assert answer() == {"erased"}
+    assert in_the_order() == [None, "sealed", None]
+    erase(BOB)
+    assert in_the_order() == [None, "erased", None]
     # The key is gone for every moment: no earlier one brings it back.
     then = audit.as_of(its.ledger, ticket_id=ticket_id, when=before)
     assert then.parts["right"]["check_sealed"] == "erased"

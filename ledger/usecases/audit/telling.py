@@ -10,6 +10,7 @@ from uuid import UUID
 
 from ledger.aggregates.base import Recorded, cause_of
 from ledger.aggregates.medium import Medium
+from ledger.aggregates.order import Order
 from ledger.application import Ledger
 from ledger.log.export import ExportedEvent
 from ledger.usecases.audit.book import Book, book_of, event_of
@@ -84,8 +85,44 @@ def history(
 def told(book: Book, entries: Iterable[ExportedEvent]) -> list[HistoryLine]:
     """Return events as lines. Raises `CannotHaveHappened`."""
     read = [(entry, _event(book, entry)) for entry in entries]
-    erased = erased_among(book, set(_subjects(event for _, event in read)))
-    return [_line(entry, event, erased) for entry, event in read]
+    sealed = _Seals([event for _, event in read])
+    erased = erased_among(book, sealed.subjects())
+    return [_line(entry, event, _facts(event, sealed, erased)) for entry, event in read]
+
+
+class _Seals:
+    """What of some events is sealed, and under whose key."""
+
+    def __init__(self, events: Sequence[Recorded.Event]) -> None:
+        self._events = events
+        # What a buyer answers is sealed in events that do not name him.
+        self._buyers = {
+            event.originator_id: event.buyer_id
+            for event in events
+            if isinstance(event, Order.Reserved)
+        }
+
+    def of(self, event: Recorded.Event) -> dict[str, set[UUID]]:
+        """Return the sealed fields of an event, with those who may be the subject."""
+        found = {}
+        for name, value in vars(event).items():
+            said = value if isinstance(value, list) else [value]
+            if name.endswith(_SEALED) and any(each is not None for each in said):
+                subjects = {
+                    subject_of(event, name),
+                    self._buyers.get(event.originator_id),
+                    event.originator_id,  # A gift's own contact.
+                }
+                found[name] = {each for each in subjects if each is not None}
+        return found
+
+    def subjects(self) -> set[UUID]:
+        return {
+            each
+            for event in self._events
+            for subjects in self.of(event).values()
+            for each in subjects
+        }
 
 
 def _event(book: Book, entry: ExportedEvent) -> Recorded.Event:
@@ -98,7 +135,7 @@ def _event(book: Book, entry: ExportedEvent) -> Recorded.Event:
 
 
 def _line(
-    entry: ExportedEvent, event: Recorded.Event, erased: set[UUID]
+    entry: ExportedEvent, event: Recorded.Event, facts: dict[str, Any]
 ) -> HistoryLine:
     cause = cause_of(event)
     return HistoryLine(
@@ -116,30 +153,19 @@ def _line(
         correlation=cause.get("correlation"),
         decision_id=getattr(event, "decision_id", None),
         terms_version=getattr(event, "terms_version", None),
-        facts=_facts(event, erased),
+        facts=facts,
     )
 
 
-def _facts(event: Recorded.Event, erased: set[UUID]) -> dict[str, Any]:
+def _facts(event: Recorded.Event, seals: _Seals, erased: set[UUID]) -> dict[str, Any]:
+    sealed = seals.of(event)
     facts: dict[str, Any] = {}
     for name, value in vars(event).items():
-        if name in _NOT_FACTS or name == _NEVER_TOLD:
-            continue
-        if not name.endswith(_SEALED):
+        if name in sealed:
+            facts[name] = ERASED if sealed[name] & erased else SEALED
+        elif not (name in _NOT_FACTS or name == _NEVER_TOLD or name.endswith(_SEALED)):
             facts[name] = value
-        elif value is not None:
-            gone = {subject_of(event, name), event.originator_id} & erased
-            facts[name] = ERASED if gone else SEALED
     return facts
-
-
-def _subjects(events: Iterable[Recorded.Event]) -> Iterator[UUID]:
-    for event in events:
-        for name, value in vars(event).items():
-            if name.endswith(_SEALED) and value is not None:
-                subject = subject_of(event, name)
-                yield from () if subject is None else (subject,)
-                yield event.originator_id
 
 
 def _with_related(
