@@ -42,7 +42,8 @@ def main() -> int:
     well = True
     if given.build in (None, HONEST) and given.kills:
         well = chapters(given.seed, given.kills, given.chapter)
-    power = can_be_had(a_folder())
+    with tempfile.TemporaryDirectory(prefix="eticket-kills-") as folder:
+        power = can_be_had(Path(folder))
     if not power:
         say("power cuts   not tried: it takes root, and leave to mount an image")
     elif given.build in (None, HONEST) and given.chapter is None:
