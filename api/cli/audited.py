@@ -13,6 +13,7 @@ import click
 
 from api.cli.opened import read_log
 from ledger.errors import Malformed
+from ledger.log.verify.lines import LINE_BYTES_MAX
 from ledger.usecases import audit as tell
 
 BAR_FROM_BYTES = 8_000_000
@@ -97,11 +98,13 @@ def _is_shown(*, printing: bool) -> bool:
 def _lines(path: Path, *, shown: bool) -> Iterator[bytes]:
     length = path.stat().st_size
     with path.open("rb") as file:
+        # Of a line without an end no more is read than an export can have.
+        lines = iter(lambda: file.readline(LINE_BYTES_MAX + 1), b"")
         if length < BAR_FROM_BYTES or not shown:
-            yield from file
+            yield from lines
             return
         with click.progressbar(length=length, label="bytes", file=sys.stderr) as bar:
-            for number, line in enumerate(file):
+            for number, line in enumerate(lines):
                 yield line
                 if number % _LINES_A_STEP == 0:
                     bar.update(file.tell() - bar.pos)
