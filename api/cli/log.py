@@ -73,7 +73,7 @@ def export(output: Path | None, *, sign: bool) -> None:
 
 @log.command()
 def checkpoint() -> None:
-    """Print a signed note of how long the log is and what its root is."""
+    """Sign how long the log is now and what its root is; print that note."""
     with opened() as its:
         head = Head(its.ledger.recorder, _signer(its), its.origin)
         click.echo(head.checkpoint(), nl=False)
@@ -106,8 +106,8 @@ def _lines(its: Installation, *, sign: bool) -> tuple[int, Iterator[str]]:
         return size, export_signed(recorder, _signer(its), its.origin)
     if size > published.checkpoint.size:
         click.echo(
-            f"The checkpoint that is published has {published.checkpoint.size} events;"
-            f" {size - published.checkpoint.size} after it are not exported.",
+            f"Exported is what was published, {published.checkpoint.size} of"
+            f" {size} events.",
             err=True,
         )
     return published.checkpoint.size, export_published(recorder, published)

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import base64
 import json
+import sys
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -17,9 +19,17 @@ from eventsourcing.persistence import StoredEvent
 from ledger.log.checkpoint import Checkpoint
 from ledger.log.export import ExportedEvent, Head, encode, export
 from ledger.log.history import owners
-from ledger.log.merkle import Tree
-from ledger.log.note import Signer, open_note
-from ledger.log.verify import exported_events, verify_export
+from ledger.log.merkle import Tree, root
+from ledger.log.note import Signer, open_note, sign
+from ledger.log.verify import (
+    NotComparable,
+    Older,
+    Problem,
+    exported_events,
+    streams,
+    verify_export,
+)
+from ledger.log.verify import lines as verify_lines
 from tests.domain.examples import ALICE, BOB, CAROL
 from tests.log.opened import short_story
 from tests.log.test_recorder import CAUSE, paper
@@ -77,7 +87,10 @@ def test_a_refused_append_leaves_no_gap_in_the_positions(ledger):
 
 
 def test_it_is_said_what_is_wrong(lines):
-    assert problem(lines[:4] + lines[5:]) == (5, "index 4 where 3 is due")
+    assert problem(lines[:4] + lines[5:]) == (
+        5,
+        "index 4 where 3 is due: an event is missing, doubled or moved",
+    )
     assert problem(lines[:-1]) == (len(lines), "the export ends without a checkpoint")
     assert problem([]) == (1, "the export ends without a checkpoint")
     assert problem([*lines, lines[-1]])[1] == "there is a line after the checkpoint"
@@ -124,6 +137,17 @@ def test_a_history_that_cannot_have_happened_is_named_though_signed(lines):
     )
 
 
+@pytest.mark.parametrize(
+    "topic", ["antigravity", "xml.dom.pulldom", "xml.dom:pulldom", "e-ticket"]
+)
+def test_a_topic_that_names_no_event_is_not_imported(lines, topic):
+    """An export does not choose what code runs where it is checked."""
+    before = set(sys.modules)
+    event = replace(events_in(lines)[0], topic=topic)
+    assert problem(signed_anew([event])) == (2, f"{topic} is no event")
+    assert set(sys.modules) == before
+
+
 def test_lines_that_are_no_export_are_refused_without_a_crash(lines):
     for junk in (b"", b"\n", b"[]\n", b"{}\n", b"null\n", b"\xff\n", b'{"index":0}\n'):
         assert not verify_export([junk], KEYS).proven
@@ -155,6 +179,78 @@ def test_a_state_that_is_no_text_is_exported_and_proven_too(ledger):
     assert problem(lines)[0] == 2  # Proven, but it is no event.
 
 
+def test_any_key_of_the_log_will_do_the_old_one_and_the_new(lines):
+    events = events_in(lines)
+    new = Signer(ORIGIN, Ed25519PrivateKey.from_private_bytes(b"2" * 32))
+    receipts = Signer(
+        f"{ORIGIN}/receipts", Ed25519PrivateKey.from_private_bytes(bytes(32))
+    )
+    text = Checkpoint(ORIGIN, len(events), root_of(events)).text()
+    both = under(lines, sign(text, [new, SIGNER]))
+    for keys in ([SIGNER], [new], [new, SIGNER], [receipts, new]):
+        report = verify_export(both, [each.verifier for each in keys])
+        assert report.sealed is not None
+        known = {new, SIGNER} & set(keys)
+        assert len(report.sealed.signed_by) == len(known)
+        assert len(report.sealed.unknown) == 2 - len(known)
+    for keys in ([], [receipts]):
+        report = verify_export(both, [each.verifier for each in keys])
+        assert report.problem is not None
+        assert report.problem.line == 1
+    # What a key of receipts signs is no checkpoint.
+    report = verify_export(
+        under(lines, receipts.sign(text)), [receipts.verifier, SIGNER.verifier]
+    )
+    assert report.problem is not None
+    assert report.problem.line == len(lines)
+
+
+def test_an_older_checkpoint_is_continued_and_one_of_another_log_is_not_compared(lines):
+    events = events_in(lines)
+    for size in (0, 1, 7, len(events)):
+        kept = Checkpoint(ORIGIN, size, root_of(events[:size]))
+        assert verify_export(lines, KEYS, older=[Older("kept", kept)]).proven
+    stranger = Older("kept", Checkpoint("other.example/log", 1, bytes(32)))
+    with pytest.raises(NotComparable, match=r"kept is of the log other\.example/log"):
+        verify_export(lines, KEYS, older=[stranger])
+
+
+@pytest.mark.parametrize(("held", "bucket"), [(0, 1 << 20), (0, 1), (1 << 20, 1 << 20)])
+def test_what_is_held_and_what_is_spilled_shows_the_same(
+    lines, monkeypatch, tmp_path, held, bucket
+):
+    monkeypatch.setattr(streams, "HELD_BYTES_MAX", held)
+    monkeypatch.setattr(streams, "BUCKET_BYTES_MAX", bucket)
+    whole = verify_export(lines, KEYS)
+    assert verify_export(lines, KEYS, spill=tmp_path / "whole") == whole
+    assert any(tmp_path.rglob("??-parts")) == (bucket == 1)
+    events = events_in(lines)
+    for at in range(len(events)):
+        forged = list(events)
+        for wrong in range(at, len(events), 2):
+            forged[wrong] = replace(events[wrong], topic="no.such")
+        report = verify_export(signed_anew(forged), KEYS, spill=tmp_path / str(at))
+        assert report.problem == Problem(at + 2, "no.such is no event", at + 2)
+
+
+def test_of_two_wrong_lines_the_first_is_named_whichever_reading_finds_it(lines):
+    events = events_in(lines)
+    impossible = signed_anew(
+        [*events[:5], replace(events[5], topic="no.such"), *events[6:]]
+    )
+    for at in range(1, len(lines)):
+        touched = [*impossible[:at], b"{}\n", *impossible[at + 1 :]]
+        assert problem(touched)[0] == min(at + 1, 7)
+
+
+def test_no_line_is_read_that_is_longer_than_a_line_may_be(lines, monkeypatch):
+    longest = max(map(len, lines))
+    monkeypatch.setattr(verify_lines, "LINE_BYTES_MAX", longest)
+    assert verify_export(lines, KEYS).proven
+    monkeypatch.setattr(verify_lines, "LINE_BYTES_MAX", longest - 1)
+    assert "is longer than" in problem(lines)[1]
+
+
 def test_the_checkpoint_grows_with_the_log(ledger):
     head = Head(ledger.recorder, SIGNER, ORIGIN)
     for number in (1, 2, 3):
@@ -173,6 +269,14 @@ def test_an_export_alone_tells_who_owned_a_ticket_when(ledger):
         (CAROL, "e-ticket.resold"),
     ]
     assert chain[-1].until is None
+
+
+def root_of(events: list[ExportedEvent]) -> bytes:
+    return root([event.leaf_hash() for event in events])
+
+
+def under(lines: list[bytes], note: str) -> list[bytes]:
+    return [*lines[:-1], encode({"checkpoint": note}).encode()]
 
 
 def problem(lines: list[bytes]) -> tuple[int, str]:

@@ -118,7 +118,10 @@ class Sealing:
             raise Wrong("the line is not in its only form")
         tree = self.tree
         if event.index != tree.size:
-            raise Wrong(f"index {event.index} where {tree.size} is due")
+            raise Wrong(
+                f"index {event.index} where {tree.size} is due: an event is missing,"
+                " doubled or moved"
+            )
         if event.position != event.index + 1:
             raise Wrong(f"position {event.position} where {event.index + 1} is due")
         if not 0 < event.version <= VERSION_MAX:

@@ -53,6 +53,15 @@ class Bucket:
             return io.BytesIO(self.place)
         return self.place.open("rb")
 
+    @property
+    def is_too_long(self) -> bool:
+        """Whether to lay it into buckets of its own; in memory it is there anyway."""
+        is_file, is_splittable = (
+            isinstance(self.place, Path),
+            self.depth + 1 < DEPTH_MAX,
+        )
+        return is_file and is_splittable and len(self) > BUCKET_BYTES_MAX
+
     def __len__(self) -> int:
         if isinstance(self.place, bytes):
             return len(self.place)
@@ -109,7 +118,7 @@ class Buckets:
 
 def first_wrong(bucket: Bucket, *, replay: bool) -> Found:
     """Count the versions of a bucket's streams and, if asked to, replay them."""
-    if len(bucket) > BUCKET_BYTES_MAX and bucket.depth + 1 < DEPTH_MAX:
+    if bucket.is_too_long:
         return _first_wrong_of_parts(bucket, replay=replay)
     versions: dict[int, int] = {}  # By the integer of an id, which hashes fast.
     replaying = Replay() if replay else None
@@ -145,6 +154,7 @@ def _first_wrong_of_parts(bucket: Bucket, *, replay: bool) -> Found:
     for line, event in _records(bucket):
         its_id, topic = event.originator_id.bytes, event.topic.encode()
         parts.add(line, its_id, event.version, topic, event.state)
+    bucket.place.unlink()
     return first_of(first_wrong(each, replay=replay) for each in parts.all())
 
 

@@ -18,7 +18,7 @@ from ledger.aggregates.base import Recorded
 from ledger.application import Ledger
 from ledger.errors import Missing
 from ledger.log.export import ExportedEvent
-from ledger.log.replay import transcoder
+from ledger.log.replay import is_event, transcoder
 
 PAGE = 1_000
 DISORDER_EVENTS_MAX = 256
@@ -136,7 +136,7 @@ def book_of(source: Ledger | Book) -> Book:
 def event_of(entry: ExportedEvent) -> Recorded.Event:
     """Return an event as its aggregate knows it. Raises what a bad state raises."""
     stored = StoredEvent(entry.originator_id, entry.version, entry.topic, entry.state)
-    if ":" in entry.topic:  # The library would import whatever module that names.
+    if not is_event(entry.topic):
         raise ValueError(f"{entry.topic} is no event")
     return cast("Recorded.Event", _MAPPER.to_domain_event(stored))
 
