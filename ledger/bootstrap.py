@@ -25,17 +25,25 @@ from ledger.adapters.answers import AnswerStore
 from ledger.adapters.card_authority import MasterKeys
 from ledger.adapters.embedded_postgres import EmbeddedPostgres
 from ledger.adapters.job_desk import JobDesk
+from ledger.adapters.key_encryption import (
+    FileKeys,
+    Keyring,
+    WrappingKey,
+    secret_keys,
+)
 from ledger.adapters.log_keys import LogKeys
 from ledger.adapters.migrator import migrate
 from ledger.adapters.outbox import EMAIL, WEBHOOK
 from ledger.adapters.peers import Peers
+from ledger.adapters.pkcs11_key import Pkcs11Key, Token
 from ledger.adapters.roles import DatabaseRole, ensure, speaking_as
 from ledger.adapters.sandbox_payments import SandboxPayments
-from ledger.adapters.secrets import FileSecrets
+from ledger.adapters.secrets import FileSecrets, SecretsError
 from ledger.adapters.smtp import BadServer, Mail, MailServer
 from ledger.adapters.stock_desk import PostgresStockDesk
 from ledger.adapters.subscriptions import Subscriptions
 from ledger.adapters.tokens import TokenStore
+from ledger.adapters.traces import Traces
 from ledger.adapters.webhooks import Webhooks
 from ledger.application import Ledger
 from ledger.clock import Clock, SystemClock, new_id
@@ -140,6 +148,11 @@ class Installation:
                 its.close()
 
     @property
+    def traces(self) -> Traces:
+        """Where persons are spoken of outside the log."""
+        return Traces(self.datastore)
+
+    @property
     def subscriptions(self) -> Subscriptions:
         """Where parties have their notifications sent."""
         return Subscriptions(
@@ -194,13 +207,17 @@ def open_installation(
 
     What is opened has the rights of `role` in the database; None: those of the login
     itself, which owns the tables. Raises `InstallationError` when keys, origin and
-    database are not of one installation.
+    database are not of one installation, `KeyUnusable` when the persons' keys do not
+    open.
     """
     with database(settings) as url:
         secrets = _prepare(settings, url)
         ledger = _ledger(settings, url, role)
         try:
-            yield _assembled(settings, url, ledger, secrets, clock or SystemClock())
+            its = _assembled(settings, url, ledger, secrets, clock or SystemClock())
+            if role in {None, DatabaseRole.APP}:
+                its.personal.check()
+            yield its
         finally:
             ledger.close()
 
@@ -235,7 +252,7 @@ def _assembled(
         clock=clock,
         ledger=ledger,
         datastore=datastore,
-        personal=SubjectCipher(datastore, key_encryption=secrets.key_encryption()),
+        personal=SubjectCipher(datastore, key_encryption=keyring(settings, secrets)),
         cards=MasterKeys(
             secrets.card_masters(), continuation=secrets.card_continuation()
         ),
@@ -274,6 +291,47 @@ def verifiers_of(origin: str, keys: LogKeys) -> tuple[list[Verifier], list[Verif
     return (
         [Verifier(origin, key.private.public_key()) for key in known],
         [Verifier(name, key.receipts().public_key()) for key in known],
+    )
+
+
+def keyring(settings: Settings, secrets: FileSecrets) -> Keyring:
+    """Return what wraps the persons' keys. Raises `SecretsError`."""
+
+    def read() -> list[WrappingKey]:
+        return [key for place in settings.key_encryption for key in _keys_in(place)]
+
+    def _keys_in(place: str) -> Sequence[WrappingKey]:
+        if place == "pkcs11":
+            return [Pkcs11Key(token(settings))]
+        if place == "secret":
+            return secret_keys(settings.key_encryption_secret or "")
+        return file_keys(settings, secrets).all()
+
+    return Keyring(read)
+
+
+def file_keys(settings: Settings, secrets: FileSecrets) -> FileKeys:
+    """Return the key-encryption keys that are files of the installation."""
+    return FileKeys(settings.keys_home, secrets.key_encryption())
+
+
+def token(settings: Settings) -> Token:
+    """Return where a PKCS#11 key is. Raises `SecretsError`."""
+    pin = settings.pkcs11_pin
+    if pin is None and settings.pkcs11_pin_file is not None:
+        try:
+            pin = settings.pkcs11_pin_file.read_text().splitlines()[0]
+        except (OSError, IndexError):
+            raise SecretsError(
+                f"{settings.pkcs11_pin_file} cannot be read; its first line is the PIN."
+            ) from None
+    if settings.pkcs11_module is None or pin is None:
+        raise SecretsError(
+            "A key in a PKCS#11 module needs LEDGER_PKCS11_MODULE, and"
+            " LEDGER_PKCS11_PIN or LEDGER_PKCS11_PIN_FILE."
+        )
+    return Token(
+        settings.pkcs11_module, settings.pkcs11_token, settings.pkcs11_key, pin
     )
 
 

@@ -85,6 +85,19 @@ class Secrets(Protocol):
         """Return the short keyed code that is printed beside a serial."""
 
 
+class KeyEncryption(Protocol):
+    """Wraps the persons' keys. The keys that do it have names, and the newest wraps."""
+
+    @property
+    def newest(self) -> str: ...
+
+    def wrap(self, key: bytes, *, about: bytes) -> tuple[str, bytes]:
+        """Return the name of the key that wrapped, and the wrapped key."""
+
+    def unwrap(self, name: str, wrapped: bytes, *, about: bytes) -> bytes:
+        """Return the key; raise a refusal if `name` is not here or does not open."""
+
+
 class PersonalData(Protocol):
     """Seals what is said about a person, under a key that can be destroyed."""
 

@@ -19,6 +19,8 @@ THREADS_MAX = 256
 POOL_SIZE_MAX = 500
 PROXIES_MAX = 8
 RATE_MAX = 1_000_000
+KEY_PLACES = ("file", "secret", "pkcs11")
+LABEL_BYTES_MAX = 32  # CK_TOKEN_INFO has so many for a token's label.
 LOG_LEVELS = ("debug", "info", "warning", "error")
 
 # One log is one schema, so its name goes into SQL: an unquoted PostgreSQL identifier.
@@ -82,6 +84,24 @@ class Settings:
     """The same for an address, of requests without a valid token."""
 
     address_burst: int = 200
+
+    key_encryption: tuple[str, ...] = ("file",)
+    """Where the keys are that wrap the persons' keys: `file`, `secret` (environment),
+    `pkcs11`; several by commas, the first of which wraps."""
+
+    key_encryption_secret: str | None = field(default=None, repr=False)
+    """Keys of 32 bytes in base64, the newest first, by commas."""
+
+    pkcs11_module: Path | None = None
+    """The library of a PKCS#11 module."""
+
+    pkcs11_token: str = "eticket-ledger"  # noqa: S105, a label
+    pkcs11_key: str = "eticket-ledger"
+    """The labels of the token and of the key on it."""
+
+    pkcs11_pin: str | None = field(default=None, repr=False)
+    pkcs11_pin_file: Path | None = None
+    """The token's PIN, or the file whose first line it is."""
 
     smtp_url: str | None = field(default=None, repr=False)  # May hold a password.
     """The mail server as `smtp://user:password@host`; None: no mail is sent."""
@@ -192,6 +212,21 @@ def _file(name: str, value: str) -> Path:
     return path
 
 
+def _places(name: str, value: str) -> tuple[str, ...]:
+    places = tuple(each.strip() for each in value.split(","))
+    if not set(places) <= set(KEY_PLACES) or len(set(places)) != len(places):
+        raise SettingsError(
+            f"{name} names, by commas, each at most once: {', '.join(KEY_PLACES)}."
+        )
+    return places
+
+
+def _label(name: str, value: str) -> str:
+    if not value.isprintable() or len(value.encode()) > LABEL_BYTES_MAX:
+        raise SettingsError(f"{name} must be at most {LABEL_BYTES_MAX} bytes of text.")
+    return value
+
+
 _READ: Mapping[str, Callable[[str, str], Any]] = {
     "database_url": _database_url,
     "home": _home,
@@ -212,5 +247,12 @@ _READ: Mapping[str, Callable[[str, str], Any]] = {
     "smtp_url": _smtp_url,
     "mail_from": _matching(_MAIL_FROM, "an e-mail address, or a name and one in <>"),
     "webhooks_loopback": _yes_or_no,
+    "key_encryption": _places,
+    "key_encryption_secret": lambda _, value: value,
+    "pkcs11_module": _file,
+    "pkcs11_token": _label,
+    "pkcs11_key": _label,
+    "pkcs11_pin": lambda _, value: value,
+    "pkcs11_pin_file": _file,
     "log_level": _log_level,
 }

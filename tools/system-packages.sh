@@ -2,7 +2,8 @@
 # Brings the system packages that this project needs.
 #
 #   tools/system-packages.sh build   what building pyscard needs
-#   tools/system-packages.sh tests   what some tests use: a PC/SC daemon, code readers
+#   tools/system-packages.sh tests   what some tests use: a PC/SC daemon, code readers,
+#                                  a security module in software
 #
 # Installs with apt where it may (as root, or by sudo that asks nothing); where it may
 # not, says in one sentence what to install and exits 1. Nothing missing: does nothing.
@@ -32,6 +33,7 @@ tests_need() {
     find /usr/lib/pcsc -name "libifdvpcd*" 2>/dev/null | grep -q . || need vsmartcard-vpcd
     has zbarimg || need zbar-tools
     has pdftoppm || need poppler-utils
+    has softhsm2-util || need softhsm2
 }
 
 apt() {

@@ -87,7 +87,8 @@ def restore(
     )
     click.echo(
         "Tokens revoked and persons erased since then are as they were before:"
-        " revoke and erase them again."
+        " revoke and erase them again. `ledgerctl subject reapply` destroys the keys of"
+        " all whom this log calls erased."
     )
 
 

@@ -20,6 +20,7 @@ from api.cli import (
     receipt,
     roles,
     server,
+    subject,
     tickets,
     tokens,
     watching,
@@ -74,6 +75,7 @@ for command in (
     tickets.tickets,
     audit.audit,
     log.log,
+    subject.subject,
     receipt.receipt,
     witness.witness,
 ):

@@ -7,18 +7,23 @@ in the log, its replicas and its backups.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
+from typing import cast
 from uuid import UUID
 
+from ledger.aggregates.base import Recorded
 from ledger.aggregates.case import Case
+from ledger.aggregates.gift import Gift
 from ledger.aggregates.party import Party
 from ledger.application import Cause, Ledger, Work
 from ledger.errors import Conflict, Unknown
 from ledger.ports import PersonalData
 from ledger.usecases import stories
+from ledger.vocabulary.ids import contact_id
 
 _PAGE = 1_000
+_SEALED = b'_sealed":"'
 
 
 class NeededByCase(Conflict):
@@ -70,18 +75,46 @@ def erase(
     return position
 
 
+def erased(ledger: Ledger) -> Iterator[UUID]:
+    """Yield every subject whose erasure the log records: parties, and gifts' contacts.
+
+    After older keys were restored these are to be destroyed again.
+    """
+    for event in _events(ledger, [Party.Erased.TOPIC, Gift.ContactErased.TOPIC]):
+        its = event.originator_id
+        yield contact_id(its) if isinstance(event, Gift.Event) else its
+
+
+def sealed_of(ledger: Ledger, subject_id: UUID) -> int:
+    """Count the events that hold sealed text and name the subject; reads the log.
+
+    At most so many are about the subject: an event may seal another's words, too.
+    """
+    count, start, named = 0, 1, str(subject_id).encode()
+    while page := ledger.recorder.select_notifications(start, _PAGE):
+        for stored in page:
+            mine = stored.originator_id == subject_id or named in stored.state
+            count += mine and _SEALED in stored.state
+        start = page[-1].id + 1
+    return count
+
+
 def live_cases(ledger: Ledger) -> Iterator[Case]:
     """Yield every case that is not over, by reading the openings in the log."""
+    for opened in _events(ledger, [Case.Opened.TOPIC]):
+        case = ledger.find(Case, opened.originator_id)
+        if case is not None and case.is_live:
+            yield case
+
+
+def _events(ledger: Ledger, topics: Sequence[str]) -> Iterator[Recorded.Event]:
+    """Yield the events of these topics, in the order of the log."""
     start: int | None = 1
     while start is not None:
-        opened = ledger.recorder.select_notifications(
-            start=start, limit=_PAGE, topics=[Case.Opened.TOPIC]
-        )
-        for notification in opened:
-            case = ledger.find(Case, notification.originator_id)
-            if case is not None and case.is_live:
-                yield case
-        start = opened[-1].id + 1 if len(opened) == _PAGE else None
+        page = ledger.recorder.select_notifications(start, _PAGE, topics=topics)
+        for stored in page:
+            yield cast("Recorded.Event", ledger.mapper.to_domain_event(stored))
+        start = page[-1].id + 1 if len(page) == _PAGE else None
 
 
 def _party(work: Work, party_id: UUID) -> Party:

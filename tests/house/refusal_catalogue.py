@@ -81,7 +81,7 @@ DO: Mapping[str, str] = {
     "in_gift": "Withdraw the offer, or wait until it was answered or its time is over.",
     "incomplete": "Send it again with what is missing.",
     "insufficient_funds": "Top the purse up, or pay in another way.",
-    "keys_missing": "Put the installation's keys.json where the sentence says.",
+    "keys_missing": "Put the key where the sentence says; nothing was changed.",
     "limit": "Ask for fewer, or for less; the facts name the limit or what is left.",
     "listed": "Take the listing down, then try again.",
     "log_damaged": (

@@ -16,6 +16,7 @@ from ledger.log.recorder import environment
 from ledger.usecases import stock_search
 from tests.databases import Database
 from tests.domain.examples import ALICE, BOB, CAROL
+from tests.log.keys import local_keys
 from tests.usecases.town import Town
 
 POOL_SIZE = 8
@@ -40,7 +41,7 @@ def again(database: Database) -> Iterator[Ledger]:
 
 def town(ledger: Ledger, **offering: Any) -> Town:
     """Found the town of the use cases' tests in this log."""
-    personal = SubjectCipher(ledger.recorder.datastore, key_encryption=bytes(32))
+    personal = SubjectCipher(ledger.recorder.datastore, key_encryption=local_keys())
     desk = PostgresStockDesk(ledger.recorder.datastore)
     ledger.hear(stock_search.telling(desk))
     its = SimpleNamespace(ledger=ledger, personal=personal, desk=desk)

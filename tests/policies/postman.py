@@ -17,6 +17,7 @@ from ledger.log.recorder import environment
 from ledger.policies.sending import Sender
 from ledger.ports import Destination, Message
 from tests.domain.examples import NOON
+from tests.log.keys import local_keys
 
 
 class Last(Mail):
@@ -37,7 +38,7 @@ if __name__ == "__main__":
         ledger,
         Outbox(datastore),
         Subscriptions(datastore, key_encryption=bytes(32)),
-        SubjectCipher(datastore, key_encryption=bytes(32)),
+        SubjectCipher(datastore, key_encryption=local_keys(bytes(32))),
         {
             "email": Last(
                 MailServer.parse(f"smtp+plain://127.0.0.1:{port}"),

@@ -35,6 +35,7 @@ from ledger.usecases import parties, webhooks
 from ledger.usecases.gifts import Recipient
 from ledger.usecases.webhooks import SUBSCRIPTIONS_MAX, BadWebhook, TooManyWebhooks
 from tests.domain.examples import ALICE, BOB, NOON
+from tests.log.keys import local_keys
 from tests.policies.receivers import mailbox, receiving
 from tests.policies.telling import change, follower, outbox, rows
 from tests.usecases.giving import CAUSE, Giving, fresh
@@ -59,7 +60,7 @@ class Reached(Channel):
 
 
 def cipher(ledger: Ledger) -> SubjectCipher:
-    return SubjectCipher(ledger.recorder.datastore, key_encryption=KEY)
+    return SubjectCipher(ledger.recorder.datastore, key_encryption=local_keys(KEY))
 
 
 def subscriptions(ledger: Ledger) -> Subscriptions:

@@ -58,7 +58,7 @@ MAY: Mapping[str, Rights] = {
     "ledger_snapshots": _rights(app=_KEEP),
     "stored_answers": _rights(app=_KEEP),
     "access_tokens": _rights(app=_KEEP),
-    "case_evidence": _rights(app="SELECT INSERT"),
+    "case_evidence": _rights(app="SELECT INSERT DELETE"),
     "subject_keys": _rights(app="SELECT INSERT UPDATE"),
     # What follows from events, and the jobs' runs.
     "policy_tracking": _rights(app=_KEEP),
