@@ -24,6 +24,7 @@ from api.cli.audited import (
 )
 from api.cli.chain_picture import mermaid, svg
 from api.cli.log import NotWritten
+from api.cli.long_work import draft_of
 from ledger.usecases import audit as tell
 
 
@@ -83,7 +84,8 @@ def owners(
         lines = tell.owners(its, ticket_id=ticket_id)
     if picture is not None:
         try:
-            picture.write_text(svg(now, lines), "utf-8")
+            with draft_of(picture) as file:
+                file.write(svg(now, lines).encode())
         except OSError as error:
             raise NotWritten(path=picture, why=error.strerror) from None
     if drawn:

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import click
 
+from api.cli.long_work import Advance, shown
 from api.cli.opened import read_log
 from ledger.errors import Malformed
 from ledger.log.verify.lines import LINE_BYTES_MAX
 from ledger.usecases import audit as tell
 
+# What is read in less than a second needs no bar.
 BAR_FROM_BYTES = 8_000_000
 BAR_FROM_EVENTS = 20_000
-_LINES_A_STEP = 1_000
 
 ticket_argument = click.argument("ticket_id", type=click.UUID)
 maybe_ticket = click.argument("ticket_id", type=click.UUID, required=False)
@@ -53,7 +54,7 @@ def book(export: Path | None, *, printing: bool = False) -> Iterator[tell.Book]:
     A terminal sees how far the reading of a long export is, unless lines are printed
     on it meanwhile: they show it themselves.
     """
-    shown = _is_shown(printing=printing)
+    shows = _shows(printing=printing)
     if export is not None:
         click.echo(
             f"Read from an export, unproven: `ledgerctl log verify {export}` tells"
@@ -61,7 +62,7 @@ def book(export: Path | None, *, printing: bool = False) -> Iterator[tell.Book]:
             err=True,
         )
         try:
-            yield tell.ExportBook(lambda: _lines(export, shown=shown))
+            yield tell.ExportBook(lambda: _lines(export, shows=shows))
         except OSError as error:
             if error.filename != str(export):
                 raise
@@ -72,17 +73,12 @@ def book(export: Path | None, *, printing: bool = False) -> Iterator[tell.Book]:
 
 
 @contextmanager
-def reading(
-    book: tell.Book, *, printing: bool = False
-) -> Iterator[Callable[[int], None]]:
+def reading(book: tell.Book, *, printing: bool = False) -> Iterator[Advance]:
     """Show on a terminal how far the reading of a long log is, as `book` does."""
-    size = book.size()
-    shown = _is_shown(printing=printing) and not isinstance(book, tell.ExportBook)
-    if not shown or size < BAR_FROM_EVENTS:
-        yield lambda _: None
-        return
-    with click.progressbar(length=size, label="events", file=sys.stderr) as bar:
-        yield bar.update
+    shows = _shows(printing=printing) and not isinstance(book, tell.ExportBook)
+    length = book.size() if shows else 0
+    with shown("Reading", length if length >= BAR_FROM_EVENTS else 0) as advance:
+        yield advance
 
 
 def print_json(lines: Iterable[Any]) -> None:
@@ -91,21 +87,15 @@ def print_json(lines: Iterable[Any]) -> None:
         click.echo(json.dumps(tell.plain(line), ensure_ascii=False))
 
 
-def _is_shown(*, printing: bool) -> bool:
-    return sys.stderr.isatty() and not (printing and sys.stdout.isatty())
+def _shows(*, printing: bool) -> bool:
+    return not (printing and sys.stdout.isatty())
 
 
-def _lines(path: Path, *, shown: bool) -> Iterator[bytes]:
-    length = path.stat().st_size
+def _lines(path: Path, *, shows: bool) -> Iterator[bytes]:
     with path.open("rb") as file:
-        # Of a line without an end no more is read than an export can have.
-        lines = iter(lambda: file.readline(LINE_BYTES_MAX + 1), b"")
-        if length < BAR_FROM_BYTES or not shown:
-            yield from lines
-            return
-        with click.progressbar(length=length, label="bytes", file=sys.stderr) as bar:
-            for number, line in enumerate(lines):
+        length = path.stat().st_size if shows else 0
+        with shown("Reading", length if length >= BAR_FROM_BYTES else 0) as advance:
+            # Of a line without an end no more is read than an export can have.
+            while line := file.readline(LINE_BYTES_MAX + 1):
                 yield line
-                if number % _LINES_A_STEP == 0:
-                    bar.update(file.tell() - bar.pos)
-            bar.update(length - bar.pos)
+                advance(len(line))

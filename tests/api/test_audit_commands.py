@@ -15,7 +15,6 @@ from xml.etree import ElementTree
 
 import pytest
 
-from api.cli import audited
 from api.cli.chain_picture import mermaid, svg
 from ledger.usecases import audit
 from tests.api.callers import NOON, Callers
@@ -154,9 +153,6 @@ def test_an_export_answers_as_the_log_does_without_a_database(
     assert [done[0] for done in of_log] == [0] * len(asked)
     monkeypatch.setenv("LEDGER_DATABASE_URL", "postgresql://nobody@127.0.0.1:1/none")
     monkeypatch.setenv("LEDGER_HOME", "/nonexistent")
-    # As on a terminal, with a bar.
-    monkeypatch.setattr(audited, "BAR_FROM_BYTES", 0)
-    monkeypatch.setattr(audited, "_is_shown", lambda **_: True)
     for words, (_, said, _) in zip(asked, of_log, strict=True):
         code, again, told = ledgerctl("audit", *words, "--export", export)
         assert (code, again) == (0, said)
