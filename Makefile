@@ -39,7 +39,7 @@ format: setup ## Write the code in the house's format.
 campaign: setup ## Let a town do as it likes for a million steps (about half an hour).
 	$(BIN)/pytest --hypothesis-profile=campaign tests/lifecycle
 
-kills: setup ## Kill what runs fifty times under load; nothing is lost (8 minutes).
+kills: setup ## Kill what runs fifty times under load; nothing is lost (10 minutes).
 	@$(BIN)/python -m tests.kills $(ARGS)
 
 bench: setup ## Measure, each figure against its baseline (in .bench/).

@@ -3,9 +3,11 @@
 Readers, writers and sequencers are processes of their own. Where one stands still it
 waits for a line or for a lock that the test holds, so nothing rests on timing.
 
-Bugs planted to see these fail: positions given at insert; the inbox emptied in a commit
-of its own; a subscription that keeps to a lost connection, or does not look before it
-listens; one that goes on after the size of the log instead of after what it has seen.
+Bugs planted to see these fail: positions given before commit (kept as a control);
+tickets below the last position taken for done; a sequencer that waits until no older
+transaction is open; a subscription that goes on after the size of the log instead of
+after what it has seen, that begins again with what it saw last, or that ends when its
+listening or its reading is cut.
 """
 
 from __future__ import annotations
