@@ -1,0 +1,339 @@
+"""What a client does all day: people who want the same few things at the same time.
+
+    a ticket     ──► given, taken, sold, bought, loaded, dispensed, used, as it stands
+    purses       ──► paid in, transferred, looked at
+    hot stock    ──► reserved ──► paid or released
+
+Now and then somebody tries what is not his: that has to be refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from uuid import UUID
+
+from ledger.aggregates.e_ticket import ETicket, Life, LockKind
+from ledger.application import Cause
+from ledger.usecases import accounts, grants, ownership, resale, sales
+from ledger.usecases.accounts import Leg
+from ledger.vocabulary.money import Money
+from tests.domain.examples import ISSUER
+from tests.history import town
+from tests.history.client import Client
+from tests.history.machines import Machines
+from tests.history.operations import Outcome
+from tests.history.town import AT, PEOPLE, PRICE_MINOR
+
+SOON = AT + timedelta(hours=1)
+STRANGER_SHARE = 0.1
+"""The share of commands that come from somebody who has no right to."""
+
+ORDERS_MAX = 3
+
+
+class Doings:
+    """What one client may do next."""
+
+    def __init__(self, client: Client, *, sees_views: bool = True) -> None:
+        self.client = client
+        self.its, self.ledger = client.its, client.ledger
+        self.chance = client.chance
+        self.machines = Machines(client)
+        self._generations = [0] * town.SLOTS
+        self._orders: list[tuple[UUID, UUID]] = []
+        self._ways: dict[Callable[[], None], int] = {
+            self.go_to_a_ticket: 44,
+            self.pay_in: 7,
+            self.transfer: 14,
+            self.go_shopping: 15,
+            self.look_at_a_purse: 6,
+            client.read_head: 3,
+        }
+        if sees_views:
+            self._ways |= {self.see_a_title: 5, self.see_a_balance: 4, client.wait: 2}
+
+    def do(self) -> None:
+        """Do one thing, which may take a few operations."""
+        ways, weights = list(self._ways), list(self._ways.values())
+        [way] = self.chance.choices(ways, weights)
+        way()
+
+    # A ticket.
+
+    def go_to_a_ticket(self) -> None:
+        slot = self.chance.randrange(town.SLOTS)
+        ticket_id = town.ticket_id(slot, self._generations[slot])
+        ticket = self.client.read_ticket(ticket_id)
+        if ticket is None:
+            self._issue(slot, ticket_id)
+        elif ticket.life != Life.OWNED:
+            self._generations[slot] += 1
+        elif ticket.lock.kind == LockKind.GIFT:
+            self._end_gift(ticket)
+        elif ticket.lock.kind == LockKind.LISTING:
+            self._end_listing(ticket)
+        elif ticket.lock.kind == LockKind.NONE and self.chance.random() < 0.6:
+            self.chance.choice([self._offer, self._offer, self._list])(ticket)
+        else:
+            self.machines.go_on(ticket)
+
+    def _issue(self, slot: int, ticket_id: UUID) -> None:
+        to = self._somebody()
+        offering_id = town.CUPS if town.is_coupon(slot) else town.SHOW
+
+        def deed(cause: Cause) -> int:
+            return grants.grant(
+                self.ledger,
+                self.its.desk,
+                self.its.personal,
+                grant_id=self.client.fresh(),
+                offering_id=offering_id,
+                by=ISSUER,
+                to=to,
+                ticket_ids=[ticket_id],
+                at=AT,
+                cause=cause,
+            ).position
+
+        self.client.ask("issue", deed, stream=ticket_id, owner_id=to)
+
+    def _offer(self, ticket: ETicket) -> None:
+        by, to, offer_id = self._by(ticket.owner_id), self._somebody(), self._fresh()
+
+        def deed(cause: Cause) -> int:
+            return ownership.offer_gift(
+                self.ledger,
+                ticket_id=ticket.id,
+                offer_id=offer_id,
+                by=by,
+                to=to,
+                until=SOON,
+                at=AT,
+                cause=cause,
+            ).position
+
+        said = {"offer_id": offer_id, "to_party_id": to}
+        self.client.ask("offer", deed, stream=ticket.id, **said)
+
+    def _end_gift(self, ticket: ETicket) -> None:
+        offer = ticket.offer
+        assert offer is not None
+        assert offer.to_party_id is not None
+        offer_id, recipient = offer.offer_id, self._by(offer.to_party_id)
+        said = {"stream": ticket.id, "offer_id": offer_id}
+
+        def accept(cause: Cause) -> int:
+            return ownership.accept_gift(
+                self.ledger,
+                self.its.personal,
+                ticket_id=ticket.id,
+                offer_id=offer_id,
+                by=recipient,
+                terms_hash=ticket.terms_hash,
+                answer=None,
+                at=AT,
+                cause=cause,
+            ).position
+
+        def decline(cause: Cause) -> int:
+            return ownership.decline_gift(
+                self.ledger,
+                ticket_id=ticket.id,
+                offer_id=offer_id,
+                by=recipient,
+                at=AT,
+                cause=cause,
+            ).position
+
+        def withdraw(cause: Cause) -> int:
+            return ownership.withdraw_gift(
+                self.ledger,
+                ticket_id=ticket.id,
+                offer_id=offer_id,
+                by=ticket.owner_id,
+                at=AT,
+                cause=cause,
+            ).position
+
+        way = self.chance.random()
+        if way < 0.7:
+            self.client.ask("accept", accept, owner_id=recipient, **said)
+        elif way < 0.85:
+            self.client.ask("decline", decline, **said)
+        else:
+            self.client.ask("withdraw", withdraw, **said)
+
+    def _list(self, ticket: ETicket) -> None:
+        by, listing_id = self._by(ticket.owner_id), self._fresh()
+        price_minor = ticket.resale_cap_minor
+
+        def deed(cause: Cause) -> int:
+            return resale.list_ticket(
+                self.ledger,
+                ticket_id=ticket.id,
+                listing_id=listing_id,
+                by=by,
+                price_minor=price_minor,
+                to=None,
+                until=SOON,
+                at=AT,
+                cause=cause,
+            ).position
+
+        self.client.ask("list", deed, stream=ticket.id, listing_id=listing_id)
+
+    def _end_listing(self, ticket: ETicket) -> None:
+        assert ticket.listing is not None
+        listing_id, by = ticket.listing.listing_id, self._somebody()
+        said = {"stream": ticket.id, "listing_id": listing_id}
+
+        def buy(cause: Cause) -> int:
+            return resale.buy(
+                self.ledger,
+                self.its.personal,
+                ticket_id=ticket.id,
+                listing_id=listing_id,
+                sale_id=self._fresh(),
+                entry_id=self._fresh(),
+                by=by,
+                answer=None,
+                at=AT,
+                cause=cause,
+            ).position
+
+        def unlist(cause: Cause) -> int:
+            return resale.unlist(
+                self.ledger,
+                ticket_id=ticket.id,
+                listing_id=listing_id,
+                by=self._by(ticket.owner_id),
+                at=AT,
+                cause=cause,
+            )
+
+        if self.chance.random() < 0.7:
+            self.client.ask("buy", buy, owner_id=by, **said)
+        else:
+            self.client.ask("unlist", unlist, **said)
+
+    # Money.
+
+    def pay_in(self) -> None:
+        to, amount = self._somebody(), self.chance.randint(1, 2_000)
+
+        def deed(cause: Cause) -> int:
+            return accounts.top_up(
+                self.ledger,
+                entry_id=self._fresh(),
+                party_id=to,
+                amount=Money(amount, "EUR"),
+                reference="counter",
+                at=AT,
+                cause=cause,
+            ).position
+
+        self.client.ask("credit", deed, entry={town.purse_of(to).hex: amount})
+
+    def transfer(self) -> None:
+        giver, taker = self.chance.sample(PEOPLE, 2)
+        amount = self.chance.randint(1, 4_000)
+
+        def deed(cause: Cause) -> int:
+            work = self.ledger.work()
+            accounts.move(
+                work,
+                entry_id=self._fresh(),
+                legs=[
+                    Leg(accounts.purse_ref(giver, "EUR"), Money(-amount, "EUR")),
+                    Leg(accounts.purse_ref(taker, "EUR"), Money(amount, "EUR")),
+                ],
+                reason="transfer",
+                reference="between friends",
+                at=AT,
+            )
+            return work.record(cause)
+
+        moved = {
+            town.purse_of(giver).hex: -amount,
+            town.purse_of(taker).hex: amount,
+        }
+        self.client.ask("transfer", deed, entry=moved)
+
+    def look_at_a_purse(self) -> None:
+        self.client.read_purse(town.purse_of(self._somebody()))
+
+    def see_a_balance(self) -> None:
+        self.client.see_balance(town.purse_of(self._somebody()))
+
+    def see_a_title(self) -> None:
+        slot = self.chance.randrange(town.SLOTS)
+        self.client.see_title(town.ticket_id(slot, self._generations[slot]))
+
+    # Stock.
+
+    def go_shopping(self) -> None:
+        if not self._orders or self.chance.random() < 0.5 > len(self._orders) / 6:
+            self._reserve()
+        elif self.chance.random() < 0.6:
+            self._pay(*self._orders.pop())
+        else:
+            self._release(*self._orders.pop())
+
+    def _reserve(self) -> None:
+        buyer, made = self._somebody(), list[UUID]()
+
+        def deed(cause: Cause) -> int:
+            made.append(self._fresh())
+            return sales.reserve(
+                self.ledger,
+                self.its.desk,
+                order_id=made[-1],
+                offering_id=town.HOT,
+                buyer_id=buyer,
+                at=AT,
+                cause=cause,
+            ).position
+
+        asked = self.client.ask("reserve", deed, buyer_id=buyer)
+        if asked.outcome == Outcome.OK:
+            self._orders += [(order_id, buyer) for order_id in made]
+
+    def _pay(self, order_id: UUID, buyer: UUID) -> None:
+        def deed(cause: Cause) -> int:
+            return sales.pay(
+                self.ledger,
+                self.its.personal,
+                order_id=order_id,
+                entry_id=self._fresh(),
+                by=buyer,
+                answers=[],
+                at=AT,
+                cause=cause,
+            ).position
+
+        entry = {town.purse_of(buyer).hex: -PRICE_MINOR}
+        self.client.ask("pay", deed, stream=order_id, entry=entry)
+
+    def _release(self, order_id: UUID, buyer: UUID) -> None:
+        def deed(cause: Cause) -> int:
+            return sales.release(
+                self.ledger,
+                self.its.desk,
+                order_id=order_id,
+                by=buyer,
+                at=AT,
+                cause=cause,
+            )
+
+        self.client.ask("release", deed, stream=order_id)
+
+    def _fresh(self) -> UUID:
+        return self.client.fresh()
+
+    def _somebody(self) -> UUID:
+        return self.chance.choice(PEOPLE)
+
+    def _by(self, entitled: UUID) -> UUID:
+        stranger = self.chance.random() < STRANGER_SHARE
+        return self._somebody() if stranger else entitled
