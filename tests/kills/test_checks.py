@@ -1,4 +1,4 @@
-"""The checks speak when something is wrong: each forgery is named, an honest log is not.
+"""The checks speak when something is wrong: forgeries are named, an honest log is not.
 
 Broken builds under real kills are for `make kills`; here it is the checks alone.
 """
