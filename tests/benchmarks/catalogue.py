@@ -3,7 +3,7 @@ over the years."""
 
 from functools import partial
 
-from tests.benchmarks import appends, audits, bulk, doors, replays, taps
+from tests.benchmarks import appends, audits, bulk, doors, exports, replays, taps
 from tests.benchmarks.frame import Benchmark
 
 BENCHMARKS = (
@@ -25,6 +25,9 @@ BENCHMARKS = (
     Benchmark("load_1000_vs_10_events", replays.load),
     Benchmark("as_of_position_1000_events", audits.by_position),
     Benchmark("as_of_time_1000_events", audits.by_time),
+    Benchmark("export_vs_select", exports.export),
+    Benchmark("verify_events_per_minute_per_core", exports.verify),
+    Benchmark("verify_memory_1e6_vs_1e5", exports.memory),
     Benchmark("bulk_append_vs_copy", bulk.append),
     Benchmark("bulk_issue_vs_copy", bulk.issue),
     Benchmark("tap_exchanges", taps.exchanges),

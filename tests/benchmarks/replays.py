@@ -86,11 +86,11 @@ def _replayed(ledger: Ledger) -> None:
 
 
 def _selected(connection: psycopg.Connection[DictRow]) -> None:
-    for _ in _pages(connection):
+    for _ in pages(connection):
         continue
 
 
-def _pages(connection: psycopg.Connection[DictRow]) -> Iterator[list[DictRow]]:
+def pages(connection: psycopg.Connection[DictRow]) -> Iterator[list[DictRow]]:
     position = 0
     with connection.cursor(row_factory=dict_row) as cursor:
         while page := cursor.execute(_SELECT, (position, PAGE)).fetchall():
