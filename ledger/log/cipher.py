@@ -135,10 +135,7 @@ class SubjectCipher:
         with self._datastore.transaction(commit=True) as cursor:
             rows = cursor.execute(self._sql(_TO_REWRAP), (others, limit)).fetchall()
             cursor.executemany(
-                self._sql(
-                    "UPDATE {} SET kek = %s, wrapped = %s WHERE subject_id = %s"
-                    " AND wrapped IS NOT NULL"
-                ),
+                self._sql("UPDATE {} SET kek = %s, wrapped = %s WHERE subject_id = %s"),
                 [
                     (
                         *self._wrap(self._unwrap(row), row["subject_id"]),

@@ -40,10 +40,10 @@ def load(callers: Callers, card: Card, terminal, *tickets: str, by=None):
     return write
 
 
-def on_card(callers: Callers, terminal, **offering):
+def on_card(callers: Callers, terminal, *, uid="04112233445566", **offering):
     """Let Ada buy a ticket and record it; return it and the card."""
     ticket_id = callers.ticket(callers.ada, **offering)
-    card = personalised(callers, callers.ada)
+    card = personalised(callers, callers.ada, uid=uid)
     load(callers, card, terminal, ticket_id)
     return ticket_id, card
 

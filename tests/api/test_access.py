@@ -1,0 +1,339 @@
+"""Who may do what, route by route: every role at every door, and every stranger.
+
+A route without a row in `api.auth.ACCESS` cannot be made, and one with an id in its
+path and no row in `STRANGERS` fails here. Planted and caught: roles not looked at; a
+token not asked for; another's ticket, case, card or medium told; another's lease ended.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from api.app import create_app
+from api.auth import ACCESS, PUBLIC
+from ledger.vocabulary.codes import Role
+from tests.api.callers import Caller, Callers
+from tests.api.cards import Card, personalised
+from tests.api.test_cards import load, on_card
+
+_PARAMETER = re.compile(r"<(?:[a-z]+:)?([a-z_]+)>")
+
+
+def test_every_route_of_the_application_has_a_row_and_every_row_a_route(installation):
+    app = create_app(installation)
+    made = {
+        f"{method} {rule.rule}"
+        for rule in app.url_map.iter_rules()
+        for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
+    }
+    assert made == set(ACCESS)
+
+
+@pytest.mark.parametrize("role", list(Role), ids=str)
+def test_a_role_comes_in_where_its_row_says_and_nowhere_else(callers, role):
+    who = callers.person(role)
+    wrong = []
+    for route, open_to in ACCESS.items():
+        method, path = route.split(" ", maxsplit=1)
+        told = who.call(method, filled(path, {}))
+        refused = told.status in {401, 403} and told.json["code"] == "role_missing"
+        if refused == (open_to == PUBLIC or role in open_to):
+            wrong.append((route, told.status))
+    assert wrong == []
+
+
+def test_nobody_comes_in_without_a_token(callers):
+    for route, open_to in ACCESS.items():
+        method, path = route.split(" ", maxsplit=1)
+        told = callers.nobody.call(method, filled(path, {}))
+        assert (told.status == 401) == (open_to != PUBLIC), route
+
+
+# Strangers.
+
+
+@dataclass(frozen=True)
+class Place:
+    """What Ada has: each id of a path, and who else could ask."""
+
+    ids: dict[str, str]
+    card: Card
+    strangers: dict[Role, Caller]
+    terminal_of: dict[str | None, str]
+    """By token: a stranger comes with a terminal of his own."""
+
+    def of_path(self, path: str) -> dict[str, str]:
+        """Which of her tickets is meant: each thing that happens has one of its own."""
+        for part in ("gift-offers/", "listings/", "dispenses/", "redemptions/"):
+            if part in path:
+                return {"ticket_id": self.ids[part]}
+        return {}
+
+
+@pytest.fixture
+def place(callers: Callers) -> Place:
+    terminal = callers.device("terminal", Role.TERMINAL, by=callers.ada)
+    card = personalised(callers, callers.ada)
+    loaded = callers.ticket(callers.ada)
+    load(callers, card, terminal, loaded)
+    offered, listed = callers.ticket(callers.ada), callers.ticket(callers.ada)
+    gift = callers.ada.post(
+        f"/v1/tickets/{offered}/gift-offers", to_party_id=str(callers.cleo.party_id)
+    )
+    listing = callers.ada.post(
+        f"/v1/tickets/{listed}/listings",
+        price_minor=40_00,
+        to_party_id=str(callers.cleo.party_id),
+    )
+    order = callers.ada.post("/v1/orders", offering_id=callers.offering())
+    case = callers.ada.post(
+        "/v1/cases",
+        case_type="not_received",
+        ticket_ids=[callers.ticket(callers.ada)],
+    )
+    case_path = f"/v1/cases/{case.json['case_id']}"
+    evidence = callers.ada.post(
+        f"{case_path}/evidence", description="x", content="AAAA", media_type="a/b"
+    )
+    dispenser = callers.device("dispenser", Role.DISPENSER)
+    shop = callers.device("point_of_sale", Role.SHOP)
+    printing, first = on_card(callers, terminal, uid="04000000000001")
+    lease = dispenser.post(
+        f"/v1/tickets/{printing}/dispenses",
+        reading=first.reading(),
+        slot=0,
+        epoch=2,
+        answered=True,
+    )
+    coupon, second = on_card(callers, terminal, uid="04000000000002", kind="coupon")
+    session = shop.post(
+        f"/v1/tickets/{coupon}/redemptions",
+        reading=second.reading(),
+        slot=0,
+        epoch=2,
+        receipt="R-1",
+        purchase={"amount_minor": 350, "currency": "EUR"},
+    )
+    write = callers.ada.post(
+        f"/v1/media/{card.uid.hex()}/writes",
+        reading=card.reading(),
+        terminal_id=str(terminal.device_id),
+        unload=[loaded],
+    )
+    ids = {
+        "ticket_id": loaded,
+        "gift-offers/": offered,
+        "listings/": listed,
+        "dispenses/": printing,
+        "redemptions/": coupon,
+        "job_id": lease.json["job_id"],
+        "session_id": session.json["session_id"],
+        "terms_hash": gift.json["terms_hash"],
+        "offer_id": gift.json["offer_id"],
+        "listing_id": listing.json["listing_id"],
+        "order_id": order.json["order_id"],
+        "case_id": case.json["case_id"],
+        "evidence_id": evidence.json["evidence_id"],
+        "device_id": str(terminal.device_id),
+        "uid": card.uid.hex(),
+        "write_id": write.json["write_id"],
+    }
+    strangers = {
+        Role.BUYER: callers.ben,
+        Role.ISSUER: callers.person(Role.ISSUER),
+        Role.TERMINAL: callers.device("terminal", Role.TERMINAL, by=callers.ben),
+        Role.DISPENSER: callers.device("dispenser", Role.DISPENSER),
+        Role.SHOP: callers.device("point_of_sale", Role.SHOP),
+        Role.PERSONALISER: callers.device("personaliser", Role.PERSONALISER),
+    }
+    his = str(callers.device("terminal", Role.TERMINAL, by=callers.ben).device_id)
+    terminal_of = {
+        each.token: str(each.device_id or his) for each in strangers.values()
+    }
+    return Place(ids, card, strangers, terminal_of)
+
+
+NOT_THERE, NOT_HIS = (404, "unknown"), (403, "not_owner")
+ALONE = (403, "role_missing")
+"""A terminal's own token opens nothing: whose card it is says a person's."""
+
+MACHINE = (403, "device_not_authorised")
+ALL = "what it is about belongs to nobody, or any machine may ask it"
+OPERATORS = "operators act for everybody; no others come in"
+
+_TICKET = "/v1/tickets/<uuid:ticket_id>"
+_GIFT = f"{_TICKET}/gift-offers/<uuid:offer_id>"
+_LISTING = f"{_TICKET}/listings/<uuid:listing_id>"
+_DISPENSE = f"{_TICKET}/dispenses/<uuid:job_id>"
+_CASE = "/v1/cases/<uuid:case_id>"
+_MEDIUM = "/v1/media/<uid:uid>"
+_ORDER = "/v1/orders/<uuid:order_id>"
+
+# What a stranger in the right role is told, who asks for what is Ada's by its true id.
+STRANGERS: dict[str, Any] = {
+    "GET /v1/log/receipts/<int:position>": ALL,
+    "GET /log/tile/<level>/<path:tile>": ALL,
+    "GET /log/tile/entries/<path:bundle>": ALL,
+    "GET /v1/offerings/<uuid:offering_id>": ALL,
+    f"GET {_ORDER}": NOT_THERE,
+    f"POST {_ORDER}/payment": NOT_THERE,
+    f"POST {_ORDER}/payment/check": NOT_THERE,
+    f"POST {_ORDER}/payment/decision": OPERATORS,
+    f"DELETE {_ORDER}": NOT_THERE,
+    f"GET {_TICKET}": NOT_THERE,
+    f"GET {_TICKET}/history": NOT_THERE,
+    f"GET {_TICKET}/owners": NOT_THERE,
+    f"POST {_TICKET}/transmissions": NOT_HIS,
+    f"POST {_TICKET}/modifications": NOT_HIS,
+    f"POST {_TICKET}/gift-offers": NOT_HIS,
+    f"GET {_GIFT}": NOT_THERE,
+    f"POST {_GIFT}/acceptance": NOT_HIS,
+    f"POST {_GIFT}/decline": NOT_HIS,
+    f"POST {_GIFT}/withdrawal": NOT_HIS,
+    f"POST {_TICKET}/listings": NOT_HIS,
+    f"DELETE {_LISTING}": NOT_HIS,
+    f"POST {_LISTING}/purchase": NOT_HIS,
+    "DELETE /v1/devices/<uuid:device_id>": MACHINE,
+    "POST /v1/devices/<uuid:device_id>/keys": NOT_THERE,
+    f"POST {_MEDIUM}/personalisation": NOT_THERE,
+    f"PUT {_MEDIUM}": NOT_THERE,
+    f"GET {_MEDIUM}": {Role.BUYER: NOT_THERE},
+    f"POST {_MEDIUM}/authentications": {Role.BUYER: NOT_THERE, Role.TERMINAL: ALONE},
+    f"POST {_MEDIUM}/authentications/answer": {
+        Role.BUYER: NOT_THERE,
+        Role.TERMINAL: ALONE,
+    },
+    f"POST {_MEDIUM}/loss": NOT_THERE,
+    f"DELETE {_MEDIUM}/loss": NOT_THERE,
+    f"POST {_MEDIUM}/block": NOT_THERE,
+    f"POST {_MEDIUM}/replacement": NOT_THERE,
+    f"POST {_MEDIUM}/return": NOT_THERE,
+    f"POST {_MEDIUM}/clearance": OPERATORS,
+    f"POST {_MEDIUM}/writes": {Role.BUYER: NOT_THERE, Role.TERMINAL: ALONE},
+    f"PUT {_MEDIUM}/writes/<uuid:write_id>": {
+        Role.BUYER: NOT_THERE,
+        Role.TERMINAL: ALONE,
+    },
+    f"POST {_TICKET}/dispenses": ALL,
+    f"PUT {_DISPENSE}/mark": MACHINE,
+    f"PUT {_DISPENSE}/printed": MACHINE,
+    f"PUT {_DISPENSE}/aborted": MACHINE,
+    f"GET {_CASE}": NOT_THERE,
+    f"POST {_CASE}/evidence": NOT_THERE,
+    f"GET {_CASE}/evidence/<uuid:evidence_id>": NOT_THERE,
+    f"POST {_CASE}/unused-papers": OPERATORS,
+    f"POST {_CASE}/review": OPERATORS,
+    f"POST {_CASE}/decision": OPERATORS,
+    f"POST {_CASE}/appeal": NOT_THERE,
+    f"GET {_CASE}/plan": OPERATORS,
+    f"POST {_CASE}/execution": OPERATORS,
+    f"POST {_CASE}/closure": OPERATORS,
+    f"POST {_CASE}/withdrawal": NOT_THERE,
+    f"POST {_CASE}/merger": OPERATORS,
+    f"POST {_TICKET}/redemptions": ALL,
+    f"PUT {_TICKET}/redemptions/<uuid:session_id>": MACHINE,
+}
+
+
+def bodies(place: Place, who: Caller) -> dict[str, dict[str, Any]]:
+    """What makes sense to each route, so that it is refused for the stranger alone."""
+    reading, mine = place.card.reading(), str(who.party_id or uuid4())
+    proof = {"outcome": "aborted", "reason": "mine now"}
+    return {
+        f"POST {_ORDER}/payment": {"tender": "e-money"},
+        f"POST {_TICKET}/transmissions": {"terminal_id": place.terminal_of[who.token]},
+        f"POST {_TICKET}/modifications": {"right": "Row 1", "reason": "mine now"},
+        f"POST {_TICKET}/gift-offers": {"to_party_id": mine},
+        f"POST {_GIFT}/acceptance": {"terms_hash": place.ids["terms_hash"]},
+        f"POST {_TICKET}/listings": {"price_minor": 1},
+        f"POST {_LISTING}/purchase": {},
+        f"POST {_MEDIUM}/personalisation": {"holder_id": mine, "profile": "desfire-8k"},
+        f"PUT {_MEDIUM}": {
+            "holder_id": mine,
+            "profile": "desfire-8k",
+            "key_version": 1,
+        },
+        f"POST {_MEDIUM}/authentications": {
+            "key_no": 1,
+            "challenge": "00" * 16,
+            "terminal_id": place.terminal_of[who.token],
+        },
+        f"POST {_MEDIUM}/authentications/answer": {
+            "continuation": "AAAA",
+            "response": "00" * 32,
+        },
+        f"POST {_MEDIUM}/block": {"reason": "mine now"},
+        f"POST {_MEDIUM}/replacement": {"new_uid": "04" + "11" * 6},
+        f"POST {_MEDIUM}/writes": {
+            "reading": reading,
+            "terminal_id": place.terminal_of[who.token],
+        },
+        f"PUT {_MEDIUM}/writes/<uuid:write_id>": proof,
+        f"PUT {_DISPENSE}/mark": {
+            "outcome": "committed",
+            "tmc": 1,
+            "tmv": "00" * 8,
+            "operations": [],
+            "serial": "X-1",
+        },
+        f"PUT {_DISPENSE}/printed": {"serial": "X-1"},
+        f"PUT {_DISPENSE}/aborted": {"reason": "mine now"},
+        f"PUT {_TICKET}/redemptions/<uuid:session_id>": proof,
+        f"POST {_CASE}/evidence": {
+            "description": "x",
+            "content": "AAAA",
+            "media_type": "a/b",
+        },
+        f"POST {_CASE}/appeal": {"reason": "mine now"},
+        f"POST {_CASE}/withdrawal": {"reason": "mine now"},
+    }
+
+
+def test_every_route_about_somebodys_own_says_what_a_stranger_is_told():
+    about = {route for route in ACCESS if _PARAMETER.search(route)}
+    assert about == set(STRANGERS)
+
+
+def test_a_stranger_gets_nothing_of_anothers_at_any_route(callers, place):
+    position = callers.its.ledger.position()
+    wrong = []
+    for route, expected in STRANGERS.items():
+        if expected in (ALL, OPERATORS):
+            continue
+        method, path = route.split(" ", maxsplit=1)
+        ids = place.ids | place.of_path(path)
+        for role in ACCESS[route] & set(place.strangers):
+            wanted = expected.get(role) if isinstance(expected, dict) else expected
+            if wanted is None:
+                continue
+            who = place.strangers[role]
+            body = bodies(place, who).get(route)
+            told = who.call(method, filled(path, ids), json=body)
+            if (told.status, (told.json or {}).get("code")) != wanted:
+                wrong.append((route, str(role), told.status, told.json))
+    assert wrong == []
+    assert callers.its.ledger.position() == position
+
+
+def filled(path: str, ids: dict[str, str]) -> str:
+    """Return a path with an id for each parameter, a fresh one where there is none."""
+
+    def given(found: re.Match[str]) -> str:
+        return ids.get(found[1]) or FORMS.get(found[1]) or str(uuid4())
+
+    return _PARAMETER.sub(given, path)
+
+
+# Parameters that are no UUIDs.
+FORMS = {
+    "uid": "04" + "00" * 6,
+    "position": "1",
+    "level": "0",
+    "tile": "000",
+    "bundle": "000",
+}
