@@ -66,8 +66,8 @@ class Load:
 
     writers: int = 3
     sequencers: int = 2
-    between_max: int = 12_000
-    """Bytes of the journals between two kills: some forty commands."""
+    between_max: int = 40_000
+    """Bytes of the journals between two kills, at most: 150 commands."""
 
 
 LIGHT = Load(writers=2, sequencers=1, between_max=4_000)
@@ -185,9 +185,10 @@ class Campaign:
                 connection.execute(statement)
 
     def await_work(self) -> None:
-        """Wait until everybody has something to lose."""
-        self._await_load(1)
+        """Have everybody at work, so that there is something to lose."""
         self.crew.wait_until("a checkpoint is signed, views follow", self._is_at_work)
+        self.crew.start_writers()
+        self._await_load(AFTER)
 
     def round(self, kind: str, result: Result, patience_s: float) -> str:
         """Kill once, check all; return what was done, in a line."""

@@ -61,9 +61,13 @@ class Crew:
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
 
     def __enter__(self) -> Crew:
-        for name in (*self.sequencers, RUNNER, READER, *self.writers):
+        for name in (*self.sequencers, RUNNER, READER):
             self.start(name)
         return self
+
+    def start_writers(self) -> None:
+        for name in self.writers:
+            self.start(name)
 
     def __exit__(self, *_: object) -> None:
         for name in list(self._processes):
