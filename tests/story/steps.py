@@ -362,7 +362,7 @@ def audit(world: World, tell: Tell) -> None:
     assert made.returncode == 0, made.stderr
     whole = server.ctl("log", "verify", str(export))
     assert whole.returncode == 0, whole.stdout + whole.stderr
-    tell(f"{whole.stdout.strip().splitlines()[-1]}")
+    tell(f"{whole.stdout.strip().splitlines()[0]}")
     flipped = world.folder / "log-with-one-byte-flipped.jsonl"
     line = _flip_one_byte(export, flipped)
     found = server.ctl("log", "verify", str(flipped))
