@@ -29,11 +29,12 @@ from api.cli.reading import (
 )
 from ledger.adapters.roles import DatabaseRole
 from ledger.bootstrap import Installation, verifiers_of
-from ledger.errors import Unknown
+from ledger.errors import Conflict, Unknown
 from ledger.log.export import ExportedEvent
 from ledger.log.merkle import BadProof
 from ledger.log.note import BadNote, Note
 from ledger.log.proof_store import NotPublished
+from ledger.log.publisher import Round
 from ledger.log.selftest import run as try_vectors
 from ledger.log.sequencer import Sequencer
 from ledger.log.stream_proof import check, write
@@ -56,6 +57,16 @@ POLICY = click.option(
     type=_file,
     help="Witnesses, a quorum of whom must have cosigned (C2SP tlog-policy).",
 )
+
+
+class PublisherRuns(Conflict):
+    code = "publisher_runs"
+    says = "Another process publishes this log; stop the server, then try again."
+
+
+class StaysStopped(Conflict):
+    code = "log_stopped"
+    says = "{why} The log stays as it is: {came}."
 
 
 @click.command()
@@ -104,6 +115,26 @@ def publish(*, once: bool, with_parent: bool) -> None:
             stop.set()
             sequencing.join()
         log.info("publisher", state="ended")
+
+
+@click.command()
+def resume() -> None:
+    """Let a log that was stopped go on, if the reason is gone.
+
+    What was signed is compared and every witness asked; while one contradicts, or their
+    quorum does not answer, the log stays stopped. No other publisher may run.
+    """
+    with opened(DatabaseRole.PUBLISHER) as its, its.publisher() as publisher:
+        why = its.proofs.stopped()
+        if why is None:
+            click.echo("The log is not stopped.")
+            return
+        came = publisher.resume()
+        if came == Round.STANDING_BY:
+            raise PublisherRuns
+        if came != Round.PUBLISHED:
+            raise StaysStopped(why=why, came=came)
+        click.echo(f"Appends go on. It was stopped because: {why}")
 
 
 @click.command()

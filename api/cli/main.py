@@ -86,6 +86,7 @@ for command in (
     logs.list_logs,
     log_proofs.selftest,
     log_proofs.publish,
+    log_proofs.resume,
     log_proofs.prove,
     log_proofs.check_proof,
     watching.watch,

@@ -211,6 +211,10 @@ class ProofStore:
         rows = self._rows("SELECT why FROM ledger_stop")
         return rows[0]["why"] if rows else None
 
+    def resume(self) -> None:
+        """Let appends go on."""
+        self._rows("DELETE FROM ledger_stop RETURNING why")
+
     def stop(self, why: str) -> None:
         """Let nothing more be appended. What stopped it before, stays."""
         self._execute(_STOP, why)

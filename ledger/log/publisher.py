@@ -125,6 +125,32 @@ class Publisher:
             self.close()
             raise
 
+    def resume(self) -> Round:
+        """Let appends go on after a stop, if its reason is gone.
+
+        `PUBLISHED` if they do: what was signed is here, unchanged, every witness has
+        answered, none is ahead, and their quorum cosigned. Otherwise the stop stays.
+        """
+        connection = self._locked()
+        if connection is None:
+            return Round.STANDING_BY
+        store = ProofStore(lambda: nullcontext(connection))
+        self._resting.clear()
+        try:
+            newest = store.newest()
+            if newest is not None:
+                size = newest.checkpoint.size
+                _require_unchanged(store, newest.checkpoint, max(size, store.size()))
+            came = self._publish(connection, store, ask_all=True)
+        except Forked as fork:
+            _log.error("publisher: %s", fork)
+            return Round.STOPPED
+        if self._resting:  # Who did not answer may still be ahead.
+            return Round.WAITING
+        if came == Round.PUBLISHED:
+            store.resume()
+        return came
+
     def close(self) -> None:
         """Let another one publish."""
         if self._connection is not None:

@@ -129,6 +129,7 @@ DO: Mapping[str, str] = {
         "Tap the card that the facts name at a terminal to clear it, then try again."
     ),
     "overtaken": "Try again: the state is read anew, and the answer may be another.",
+    "publisher_runs": "Stop the server, or whatever publishes this log, and try again.",
     "log_stopped": "Only reading is possible until an operator has looked at the log.",
     "party_to_case": "Leave it to an operator who has no part in it.",
     "precondition_failed": "Read it anew, and decide anew.",

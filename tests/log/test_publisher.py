@@ -9,6 +9,7 @@ from psycopg.rows import dict_row
 from ledger.log.checkpoint import Checkpoint
 from ledger.log.merkle import root
 from ledger.log.note import Note, Signer, open_note
+from ledger.log.policy import Policy
 from ledger.log.publisher import Publisher, Round
 from ledger.log.recorder import LogStopped, connect
 from ledger.log.tiles import WIDTH, Tile
@@ -231,6 +232,43 @@ def test_after_restoring_an_old_backup_a_witness_ahead_stops_all_writing(
         " a new origin."
     )
     assert published.round() == Round.STOPPED
+
+
+def test_a_stopped_log_goes_on_once_nobody_contradicts_it(
+    ledger, wire, published, database
+):
+    append(ledger, 5)
+    assert published.round() == Round.PUBLISHED
+    restored(ledger, database, 10)
+    assert published.round(ask_all=True) == Round.STOPPED
+    assert published.resume() == Round.STOPPED  # The witness says what it said.
+    wire.down |= {"a", "b", "c"}
+    assert published.resume() == Round.WAITING  # And to be silent is not to agree.
+    assert "only 10 are here" in why_stopped(ledger)
+    published.close()
+    without = publisher(ledger, wire, policy=Policy())
+    assert without.resume() == Round.PUBLISHED
+    assert store_of(ledger).stopped() is None
+    append(ledger, 1)
+    without.close()
+
+
+def test_a_log_that_somebody_has_changed_goes_on_when_it_is_as_it_was(
+    ledger, wire, published, database
+):
+    change = "UPDATE ledger_log SET leaf_hash = %s WHERE position = 3"
+    with psycopg.connect(database.url, autocommit=True) as owner:
+        owner.execute("ALTER TABLE ledger_log DISABLE TRIGGER USER")
+        ((true,),) = owner.execute(
+            "SELECT leaf_hash FROM ledger_log WHERE position = 3"
+        ).fetchall()
+        owner.execute(change, (bytes(32),))
+        append(ledger, 5)
+        assert published.round() == Round.STOPPED
+        assert published.resume() == Round.STOPPED
+        owner.execute(change, (true,))
+    assert published.resume() == Round.PUBLISHED
+    append(ledger, 1)
 
 
 def test_a_backup_from_before_the_first_checkpoint_is_noticed_too(
