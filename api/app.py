@@ -45,6 +45,7 @@ from api.v1 import (
     taps,
     tickets,
     tlog,
+    webhooks,
 )
 from ledger.adapters.evidence import EvidenceStore
 from ledger.bootstrap import Installation, verifiers_of
@@ -126,6 +127,12 @@ def _routes(app: Flask, its: Installation, signer: Signer) -> Document:
         gifts.blueprint(its.ledger, its.personal, its.clock),
         listings.blueprint(its.ledger, its.personal, its.clock),
         notices.blueprint(views.notices, waiting),
+        webhooks.blueprint(
+            its.ledger,
+            its.subscriptions,
+            its.clock,
+            loopback=its.settings.webhooks_loopback,
+        ),
         cases.blueprint(
             its.ledger,
             its.personal,

@@ -38,6 +38,7 @@ READS_TICKETS = _any_of(Role.BUYER, Role.ISSUER, Role.OPERATOR, Role.AUDITOR)
 TAPS = _any_of(Role.BUYER, Role.TERMINAL, Role.DISPENSER, Role.SHOP)
 OWN_DEVICES = _any_of(Role.BUYER, Role.OPERATOR)
 KEYS = TAPS | PERSONALISER
+TOLD = _any_of(Role.BUYER, Role.ISSUER, Role.SHOP, Role.OPERATOR)
 HOLDS_MEDIA = _any_of(Role.BUYER, Role.OPERATOR)
 DISPUTES = _any_of(Role.BUYER, Role.ISSUER, Role.OPERATOR)
 READS_CASES = DISPUTES | AUDITOR
@@ -73,6 +74,10 @@ ACCESS: Mapping[str, Who] = MappingProxyType(
         "GET /v1/me": ANY,
         "GET /v1/me/accounts": BUYER | ISSUER,
         "GET /v1/me/notices": BUYER,
+        "GET /v1/webhooks": TOLD,
+        "POST /v1/webhooks": TOLD,
+        "POST /v1/webhooks/<uuid:subscription_id>/rotation": TOLD,
+        "DELETE /v1/webhooks/<uuid:subscription_id>": TOLD,
         "POST /v1/accounts/top-ups": OPERATOR,
         "POST /v1/offerings": ISSUER,
         "GET /v1/offerings/<uuid:offering_id>": ANY,

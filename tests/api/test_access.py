@@ -125,6 +125,7 @@ def place(callers: Callers) -> Place:
         terminal_id=str(terminal.device_id),
         unload=[loaded],
     )
+    hook = callers.ada.post("/v1/webhooks", url="https://hooks.example.org/tickets")
     ids = {
         "ticket_id": loaded,
         "gift-offers/": offered,
@@ -140,6 +141,7 @@ def place(callers: Callers) -> Place:
         "case_id": case.json["case_id"],
         "evidence_id": evidence.json["evidence_id"],
         "device_id": str(terminal.device_id),
+        "subscription_id": hook.json["subscription_id"],
         "uid": card.uid.hex(),
         "write_id": write.json["write_id"],
     }
@@ -198,6 +200,8 @@ STRANGERS: dict[str, Any] = {
     f"POST {_TICKET}/listings": NOT_HIS,
     f"DELETE {_LISTING}": NOT_HIS,
     f"POST {_LISTING}/purchase": NOT_HIS,
+    "POST /v1/webhooks/<uuid:subscription_id>/rotation": {Role.BUYER: NOT_THERE},
+    "DELETE /v1/webhooks/<uuid:subscription_id>": {Role.BUYER: NOT_THERE},
     "DELETE /v1/devices/<uuid:device_id>": MACHINE,
     "POST /v1/devices/<uuid:device_id>/keys": NOT_THERE,
     f"POST {_MEDIUM}/personalisation": NOT_THERE,
