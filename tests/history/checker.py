@@ -48,8 +48,8 @@ EFFECTS = {
 }
 """What each command records, exactly once."""
 
-SAID_TWICE = ("print",)
-"""Who says these again is answered as if he were the first."""
+DONE_BY = {"give_up": "e-ticket.coupon-redeemed"}
+"""What a command finds there that has come too late, if it is not its own effect."""
 
 STRICT = ("owner", "purse", "head")
 """Reads of the streams themselves; all others are of views."""
@@ -71,6 +71,11 @@ def check(
     What stands up to position `since` was there before them.
     """
     found = [Anomaly("log", sentence) for sentence in log.wrong]
+    found += [
+        Anomaly("fault", f"{each.kind} {each.key} failed: {each.answer['fault']}")
+        for each in operations
+        if "fault" in each.answer
+    ]
     found += _effects(log, operations, since)
     found += _one_order(log, operations)
     return found
@@ -104,15 +109,11 @@ def _effects(
 
 
 def _was_done(log: Log, asked: Operation) -> bool:
-    """Whether there was nothing to do: what was asked for stood there already."""
-    place = asked.answer["position"]
-    return place == NOTHING or (
-        asked.kind in SAID_TWICE
-        and any(
-            each.position <= place and each.topic == EFFECTS[asked.kind]
-            for each in log.streams[asked.said["stream"]]
-            if not list(_differs(asked, each))
-        )
+    """Whether there was nothing to do: somebody has done just that."""
+    done = DONE_BY.get(asked.kind, EFFECTS[asked.kind])
+    return asked.answer["position"] == NOTHING or any(
+        each.topic == done and not any(_differs(asked, each))
+        for each in log.streams.get(asked.said.get("stream", ""), ())
     )
 
 
@@ -127,8 +128,10 @@ def _as_asked(asked: Operation, commit: Commit) -> Iterator[Anomaly]:
             yield Anomaly("other", f"{told}: {wrong}")
     if "entry" in asked.said and (posted := _posted(commit)) != asked.said["entry"]:
         yield Anomaly("other", f"{told} posted {posted}")
-    if asked.outcome == Outcome.OK and asked.answer.get("position") != commit.last:
-        yield Anomaly("place", f"{told} was told {asked.answer.get('position')}")
+    position = asked.answer.get("position", commit.last)
+    # Who asks again may be told by when it was so.
+    if position < commit.last or (position > commit.last and not asked.answer["again"]):
+        yield Anomaly("place", f"{told} was told {position}")
 
 
 def _differs(asked: Operation, effect: Event) -> Iterator[str]:

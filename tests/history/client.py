@@ -1,7 +1,8 @@
 """One client of the ledger: asks, reads, and writes down what it heard and when.
 
 What it is not answered it asks for again under the same key, as a caller's server
-would: with new ids for what that server makes up.
+would: with new ids for what that server makes up. What fails in a way that nobody has
+foreseen is unknown as well, and the checker names it.
 """
 
 from __future__ import annotations
@@ -78,7 +79,11 @@ class Client:
                 outcome = Outcome.UNKNOWN if attempt else Outcome.REFUSED
                 answer["code"] = refused.code
                 break
-            outcome, answer["position"] = Outcome.OK, position
+            except Exception as error:  # noqa: BLE001, told as what it is
+                answer["fault"] = repr(error)
+                break
+            outcome = Outcome.OK
+            answer |= {"position": position, "again": attempt > 0}
             self.heard = max(self.heard, position)
             break
         self.notebook.tell(operation, outcome, answer)
@@ -150,7 +155,11 @@ class Client:
 
     def _read(self, kind: str, what: Callable[[], object], **said: Any) -> None:
         operation = self.notebook.ask(kind, said)
-        self.notebook.tell(operation, Outcome.OK, {"value": what()})
+        try:
+            outcome, answer = Outcome.OK, {"value": what()}
+        except Exception as error:  # noqa: BLE001, told as what it is
+            outcome, answer = Outcome.UNKNOWN, {"fault": repr(error)}
+        self.notebook.tell(operation, outcome, answer)
 
 
 def plain(value: Any) -> Any:

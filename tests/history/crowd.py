@@ -21,10 +21,11 @@ from ledger.settings import Settings
 from tests.history import town
 from tests.history.checker import Anomaly, check
 from tests.history.client import Client
-from tests.history.doings import Doings
+from tests.history.doings import Doings, Habits
 from tests.history.log import Log, read
 from tests.history.operations import Notebook, Operation
 
+EVERYTHING = Habits()
 VIEWS = ("ownership", "accounts")
 
 
@@ -51,7 +52,8 @@ class Crowd:
         places: int,
         seed: str,
         cut_share: float = 0.02,
-        sees_views: bool = True,
+        habits: Habits = EVERYTHING,
+        follows: bool = True,
     ) -> None:
         with ExitStack() as stack:
             opened = [
@@ -68,11 +70,11 @@ class Crowd:
                         seed=seed,
                         cut_share=cut_share,
                     ),
-                    sees_views=sees_views,
+                    habits,
                 )
                 for number, each in enumerate(opened)
             ]
-            if sees_views:
+            if habits.sees_views and follows:
                 stack.enter_context(followed(self.its))
             self._stack = stack.pop_all()
 

@@ -10,6 +10,7 @@ Now and then somebody tries what is not his: that has to be refused.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
@@ -26,20 +27,29 @@ from tests.history.operations import Outcome
 from tests.history.town import AT, PEOPLE, PRICE_MINOR
 
 SOON = AT + timedelta(hours=1)
-STRANGER_SHARE = 0.1
-"""The share of commands that come from somebody who has no right to."""
 
-ORDERS_MAX = 3
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Habits:
+    """What clients like to do, as shares of what they could."""
+
+    sees_views: bool = True
+    machines_share: float = 0.4
+    """Of what is done to tickets is done at machines."""
+
+    strangers_share: float = 0.1
+    """Of commands come from somebody who has no right to."""
 
 
 class Doings:
     """What one client may do next."""
 
-    def __init__(self, client: Client, *, sees_views: bool = True) -> None:
+    def __init__(self, client: Client, habits: Habits) -> None:
         self.client = client
         self.its, self.ledger = client.its, client.ledger
         self.chance = client.chance
         self.machines = Machines(client)
+        self._habits = habits
         self._generations = [0] * town.SLOTS
         self._orders: list[tuple[UUID, UUID]] = []
         self._ways: dict[Callable[[], None], int] = {
@@ -50,7 +60,7 @@ class Doings:
             self.look_at_a_purse: 6,
             client.read_head: 3,
         }
-        if sees_views:
+        if habits.sees_views:
             self._ways |= {self.see_a_title: 5, self.see_a_balance: 4, client.wait: 2}
 
     def do(self) -> None:
@@ -73,13 +83,14 @@ class Doings:
             self._end_gift(ticket)
         elif ticket.lock.kind == LockKind.LISTING:
             self._end_listing(ticket)
-        elif ticket.lock.kind == LockKind.NONE and self.chance.random() < 0.6:
-            self.chance.choice([self._offer, self._offer, self._list])(ticket)
-        else:
+        elif self.chance.random() < self._habits.machines_share:
             self.machines.go_on(ticket)
+        elif ticket.lock.kind == LockKind.NONE:
+            self.chance.choice([self._offer, self._offer, self._list])(ticket)
 
     def _issue(self, slot: int, ticket_id: UUID) -> None:
-        to = self._somebody()
+        mine = self.chance.random() < self._habits.machines_share
+        to = self.machines.holder if mine else self._somebody()
         offering_id = town.CUPS if town.is_coupon(slot) else town.SHOW
 
         def deed(cause: Cause) -> int:
@@ -335,5 +346,5 @@ class Doings:
         return self.chance.choice(PEOPLE)
 
     def _by(self, entitled: UUID) -> UUID:
-        stranger = self.chance.random() < STRANGER_SHARE
+        stranger = self.chance.random() < self._habits.strangers_share
         return self._somebody() if stranger else entitled

@@ -21,6 +21,9 @@ from tests.history.client import Client
 from tests.history.operations import NOTHING, Outcome
 from tests.history.town import AT
 
+SAID_TWICE_SHARE = 0.5
+"""A machine that has lost its line tells its journal again."""
+
 LOST = Proof(committed=False, reason="nobody knows")
 
 
@@ -139,7 +142,10 @@ class Machines:
 
         said = {"stream": ticket.id, "job_id": lease.job_id, "serial": serial}
         asked = self.client.ask("mark", mark, **said)
-        if asked.outcome == Outcome.OK:
+        if asked.outcome != Outcome.OK:
+            return
+        self._print(ticket, lease.job_id, serial)
+        if self.client.chance.random() < SAID_TWICE_SHARE:
             self._print(ticket, lease.job_id, serial)
 
     def _print(self, ticket: ETicket, job_id: UUID, serial: str) -> None:

@@ -37,6 +37,7 @@ class Ticket:
     title_version: int
     uses_left: int
     lock: tuple[str, str] | None = None
+    offered_to: str = ""
     dispensed: bool = False
 
 
@@ -109,6 +110,7 @@ class Model:
         if its.lock is not None or its.dispensed:
             yield f"it is not free: {its.lock}, dispensed {its.dispensed}"
         its.lock = kind, hexa(event.state[name])
+        its.offered_to = hexa(event.state.get("to_party_id") or "")
 
     def _freed(self, event: Event) -> Iterator[str]:
         its = self._tickets[event.stream]
@@ -124,6 +126,8 @@ class Model:
         giver = hexa(state["giver_id" if "giver_id" in state else "seller_id"])
         if its.owner != giver or its.title_version != state["previous_title_version"]:
             yield f"{giver} moved a title that is {its.owner}'s"
+        if its.offered_to not in ("", hexa(state["owner_id"])):
+            yield f"it was offered to {its.offered_to}"
         its.owner, its.title_version = hexa(state["owner_id"]), event.version
 
     def _authorised(self, event: Event) -> Iterator[str]:

@@ -2,22 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-import pytest
-
-from ledger.settings import Settings
-from tests.databases import Database
 from tests.history.crowd import Crowd
 
 SEED = "7"
-
-
-@pytest.fixture
-def settings(database: Database, tmp_path: Path) -> Settings:
-    return Settings(
-        database_url=database.server_url, home=tmp_path, schema=database.schema
-    )
 
 
 def test_clients_that_want_the_same_things_see_one_history(settings):

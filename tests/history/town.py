@@ -19,7 +19,7 @@ from ledger.vocabulary.money import Money
 from tests.domain.examples import DISPENSER, HOUR, ISSUER, NOON, TERMINAL, TILL
 from tests.usecases.foyer import MAKER, PocketCard
 
-PEOPLE = tuple(UUID(int=n) for n in range(201, 207))
+PEOPLE = tuple(UUID(int=n) for n in range(201, 205))
 SHOP = UUID(int=211)
 SHOW, CUPS, HOT = (UUID(int=n) for n in range(221, 224))
 SLOTS = 6
@@ -84,7 +84,7 @@ def set_up(installation: Installation, *, clients: int, places: int) -> int:
             ledger,
             entry_id=UUID(int=300 + number),
             party_id=party_id,
-            amount=Money(20_000, "EUR"),
+            amount=Money(8_000, "EUR"),
             reference="counter",
             at=NOON,
             # What is one commit is read as one by its command.
