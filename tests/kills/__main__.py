@@ -24,7 +24,7 @@ from tests.kills.campaign import POWER, Result, plan, run
 from tests.kills.disk import can_be_had
 
 CHAPTER = 10
-CONTROL_KILLS_MAX = 12
+CONTROL_KILLS_MAX = 30
 CONTROL_PATIENCE_S = 20.0
 SENTENCE_MAX = 120
 
