@@ -110,13 +110,14 @@ def test_a_verdict_is_told_to_people_and_to_machines(
 
 
 def test_witnesses_are_asked_for_by_a_policy_that_may_name_the_log_too(
-    ledgerctl, callers: Callers, installation, log_key, tmp_path
+    ledgerctl, callers: Callers, installation, log_key, tmp_path, monkeypatch
 ):
     callers.offering()
     size = publish(installation)
     file, policy = tmp_path / "log.jsonl", tmp_path / "policy"
     ledgerctl("log", "export", "--output", file)
     policy.write_text(f"log {log_key}\nwitness w1 {WITNESS.verifier}\nquorum w1\n")
+    monkeypatch.setenv("LEDGER_HOME", str(tmp_path / "elsewhere"))
     code, out, _ = ledgerctl("log", "verify", file, "--policy", policy)
     assert code == 1
     assert out.endswith("no quorum of its witnesses has cosigned it, none did.\n")

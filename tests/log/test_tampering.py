@@ -1,11 +1,12 @@
 """Whatever is done to an export is found, and its first wrong line is named.
 
 The export is of a real, small history: a ticket is bought, given and sold on. Small
-changes are tried at every place there is. Bugs planted to see this fail: the leaf
-computed from what the line says it is; the form of a line not compared; the index not
-counted; the root of an older checkpoint not compared, or at its size plus one; an older
-checkpoint that is longer passed over; the signatures of any key taken; a
-witness's wrong cosignature passed over.
+changes are tried at every place there is. Bugs planted to see this fail: the last byte
+of a state left out of the leaf; the leaf taken from the line; the form of a line not
+compared; the index not counted; the root not compared; the root of an older checkpoint
+not compared; an older checkpoint that is longer passed over; a key of any name taken,
+or none wanted; no quorum wanted; a witness's wrong cosignature passed over; lines read
+on after the checkpoint.
 """
 
 from __future__ import annotations
@@ -170,6 +171,7 @@ def test_a_history_rewritten_at_any_place_and_signed_anew(lines):
         assert changed != event.state
         rewritten = signed_anew(lines, at, replace(event, state=changed))
         assert verified(rewritten).proven
+        assert first_wrong([*rewritten[:-1], lines[-1]]) == len(lines)
         for kept in honest:
             report = verified(rewritten, kept, replay=False)
             assert report.proven == (kept.size <= at)

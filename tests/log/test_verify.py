@@ -1,7 +1,9 @@
 """An export proves itself, and the first line that was touched is named.
 
-Bugs planted to see this fail: the state left out of the leaf; the canonical form not
-compared; versions not counted; the position not compared with the index.
+Bugs planted to see this fail: versions not counted; an error of the first reading named
+though the second finds an earlier one; the last of several errors named; what is held
+forgotten when it is spilled; a long bucket not laid apart; a topic imported; keys of
+receipts taken; a checkpoint of another log compared.
 """
 
 from __future__ import annotations
@@ -11,6 +13,8 @@ import json
 import sys
 from dataclasses import replace
 from typing import Any
+from uuid import UUID
+from zlib import crc32
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -215,7 +219,9 @@ def test_an_older_checkpoint_is_continued_and_one_of_another_log_is_not_compared
         verify_export(lines, KEYS, older=[stranger])
 
 
-@pytest.mark.parametrize(("held", "bucket"), [(0, 1 << 20), (0, 1), (1 << 20, 1 << 20)])
+@pytest.mark.parametrize(
+    ("held", "bucket"), [(0, 1 << 20), (0, 1), (4_000, 1 << 20), (1 << 20, 1 << 20)]
+)
 def test_what_is_held_and_what_is_spilled_shows_the_same(
     lines, monkeypatch, tmp_path, held, bucket
 ):
@@ -231,6 +237,25 @@ def test_what_is_held_and_what_is_spilled_shows_the_same(
             forged[wrong] = replace(events[wrong], topic="no.such")
         report = verify_export(signed_anew(forged), KEYS, spill=tmp_path / str(at))
         assert report.problem == Problem(at + 2, "no.such is no event", at + 2)
+
+
+def test_a_bucket_that_is_too_long_is_laid_apart(tmp_path):
+    alike = [UUID(int=n) for n in range(60_000) if first(UUID(int=n)) == 7]
+    for depth, count in ((0, 1), (1, 100)):
+        buckets = streams.Buckets(tmp_path / str(depth), depth=depth)
+        for line, stream_id in enumerate(alike):
+            buckets.add(line, stream_id.bytes, 1, b"", b"")
+        found = buckets.all()
+        assert len(found) >= count
+        shown = streams.first_of(
+            streams.first_wrong(each, replay=False) for each in found
+        )
+        assert shown == streams.Found(len(alike))
+
+
+def first(stream_id: UUID) -> int:
+    """The number of the bucket that a stream is laid into first."""
+    return crc32(stream_id.bytes) % streams.FAN
 
 
 def test_of_two_wrong_lines_the_first_is_named_whichever_reading_finds_it(lines):
