@@ -24,6 +24,14 @@ from ledger.vocabulary.codes import Role
 from ledger.vocabulary.sealed_ticket import RIGHT_MAX, SEALED_MAX
 
 
+class MomentAsked(Strict):
+    as_of = Text(
+        most=40,
+        load_default=audit.NOW,
+        metadata=about("A position, or a time with its zone; now, unless said.", "57"),
+    )
+
+
 class WalletOut(Strict):
     tickets = fields.List(fields.Nested(TicketOut))
 
@@ -98,23 +106,31 @@ def blueprint(
         """List the tickets that I own."""
         return {"tickets": wallet.of_owner(party())}
 
-    @routes.get("/<uuid:ticket_id>", gives=TicketOut, versioned=True)
-    def look_at(ticket_id: UUID) -> Any:
-        """Tell a ticket as it is now."""
-        ticket = readable(ledger, ticket_id)
+    @routes.get("/<uuid:ticket_id>", gives=TicketOut, asks=MomentAsked, versioned=True)
+    def look_at(asked: Json, ticket_id: UUID) -> Any:
+        """Tell a ticket as it is now, or was at a moment."""
+        ticket, when = readable(ledger, ticket_id), audit.when_of(asked["as_of"])
+        if when is not None:
+            ticket = audit.ticket_at(ledger, ticket_id=ticket_id, when=when)
         return _told(ticket)
 
-    @routes.get("/<uuid:ticket_id>/history", gives=HistoryOut)
-    def history(ticket_id: UUID) -> Any:
+    @routes.get("/<uuid:ticket_id>/history", gives=HistoryOut, asks=MomentAsked)
+    def history(asked: Json, ticket_id: UUID) -> Any:
         """Tell every event recorded about a ticket, oldest first."""
         readable(ledger, ticket_id)
-        return {"events": audit.history(ledger, ticket_id=ticket_id)}
+        when = audit.when_of(asked["as_of"])
+        return {"events": audit.history(ledger, ticket_id=ticket_id, when=when)}
 
-    @routes.get("/<uuid:ticket_id>/owners", gives=OwnersOut, view="ownership")
-    def owners(ticket_id: UUID) -> Any:
+    @routes.get(
+        "/<uuid:ticket_id>/owners", gives=OwnersOut, asks=MomentAsked, view="ownership"
+    )
+    def owners(asked: Json, ticket_id: UUID) -> Any:
         """Tell who owned a ticket when, and by which event."""
         readable(ledger, ticket_id)
-        return {"owners": ownership_view.chain(ticket_id)}
+        when = audit.when_of(asked["as_of"])
+        if when is None:
+            return {"owners": ownership_view.chain(ticket_id)}
+        return {"owners": audit.owners(ledger, ticket_id=ticket_id, when=when)}
 
     @routes.post(
         "/<uuid:ticket_id>/transmissions", takes=TransmissionIn, gives=TransmissionOut

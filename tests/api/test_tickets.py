@@ -130,7 +130,9 @@ def test_an_offering_with_a_question_needs_the_answer_at_purchase(callers: Calle
     assert paid.status == 201
     history = callers.auditor.get(f"/v1/tickets/{paid.json['ticket_id']}/history")
     assert "1990" not in str(history.json)
-    assert "sealed" not in str(history.json)
+    (issued,) = [each for each in history.json["events"] if each["version"] == 1]
+    # That something is sealed is told, and not what stands there.
+    assert issued["facts"]["check_sealed"] == "sealed"
 
 
 def test_a_stadium_of_places_is_opened_in_one_call(callers: Callers):

@@ -22,7 +22,7 @@ from ledger.usecases.audit.differing import (
     happened,
 )
 from ledger.usecases.audit.exported import BadExport, ExportBook
-from ledger.usecases.audit.moments import Moment, When, when_of
+from ledger.usecases.audit.moments import NOW, Moment, When, when_of
 from ledger.usecases.audit.owning import (
     TITLE_EVENTS,
     OwnerAt,
@@ -30,11 +30,12 @@ from ledger.usecases.audit.owning import (
     owner_at,
     owners,
 )
-from ledger.usecases.audit.states import PARTS, TicketAsOf, as_of, plain
+from ledger.usecases.audit.states import PARTS, TicketAsOf, as_of, plain, ticket_at
 from ledger.usecases.audit.telling import HistoryLine, history
 from ledger.usecases.audit.whole import LogAsOf, log_as_of
 
 __all__ = [
+    "NOW",
     "PARTS",
     "TITLE_EVENTS",
     "BadExport",
@@ -61,5 +62,6 @@ __all__ = [
     "owner_at",
     "owners",
     "plain",
+    "ticket_at",
     "when_of",
 ]

@@ -47,10 +47,16 @@ class OwnerAt:
     owner: OwnerLine
 
 
-def owners(source: Ledger | Book, *, ticket_id: UUID) -> list[OwnerLine]:
-    """Replay who owned a ticket when, and by which event; the title chain is linear."""
+def owners(
+    source: Ledger | Book, *, ticket_id: UUID, when: When = None
+) -> list[OwnerLine]:
+    """Replay who owned a ticket up to a moment, and by which event.
+
+    The title chain is linear, and its last owner has no end yet. Raises
+    `TicketUnknown`, `BeforeTheTicket`, and what `moment` raises.
+    """
     book = book_of(source)
-    entries = ticket_entries(book, ticket_id, book.size())
+    entries = ticket_entries(book, ticket_id, moment(book, when).position)
     titles = told(book, [entry for entry in entries if entry.topic in _TITLE_TOPICS])
     ends: Sequence[datetime | None] = [line.at for line in titles[1:]]
     return [

@@ -83,9 +83,7 @@ def as_of(source: Ledger | Book, *, ticket_id: UUID, when: When) -> TicketAsOf:
 def parts_at(book: Book, ticket_id: UUID, position: int) -> Parts:
     """Return a ticket's state at a position. Raises as `as_of`."""
     entries = ticket_entries(book, ticket_id, position)
-    ticket = replayed(book, entries)[ticket_id]
-    if not isinstance(ticket, ETicket):
-        raise TicketUnknown
+    ticket = _ticket(book, ticket_id, entries)
     parts = {part: _part(ticket, names) for part, names in PARTS.items()}
     if ticket.check_sealed is not None and erased_among(book, [ticket.owner_id]):
         parts["right"]["check_sealed"] = ERASED
@@ -95,6 +93,20 @@ def parts_at(book: Book, ticket_id: UUID, position: int) -> Parts:
         "changed_at": plain(ticket.modified_on),
     }
     return parts
+
+
+def ticket_at(source: Ledger | Book, *, ticket_id: UUID, when: When) -> ETicket:
+    """Return a ticket as it was at a moment. Raises as `as_of`."""
+    book = book_of(source)
+    entries = ticket_entries(book, ticket_id, moment(book, when).position)
+    return _ticket(book, ticket_id, entries)
+
+
+def _ticket(book: Book, ticket_id: UUID, entries: Sequence[ExportedEvent]) -> ETicket:
+    ticket = replayed(book, entries)[ticket_id]
+    if not isinstance(ticket, ETicket):
+        raise TicketUnknown
+    return ticket
 
 
 def ticket_entries(
