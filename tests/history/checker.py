@@ -128,10 +128,10 @@ def _as_asked(asked: Operation, commit: Commit) -> Iterator[Anomaly]:
             yield Anomaly("other", f"{told}: {wrong}")
     if "entry" in asked.said and (posted := _posted(commit)) != asked.said["entry"]:
         yield Anomaly("other", f"{told} posted {posted}")
-    position = asked.answer.get("position", commit.last)
-    # Who asks again may be told by when it was so.
-    if position < commit.last or (position > commit.last and not asked.answer["again"]):
-        yield Anomaly("place", f"{told} was told {position}")
+    # Who asks again may be told of the log as it is, and not of his command's place.
+    again = asked.answer.get("again", True)
+    if not again and asked.answer["position"] != commit.last:
+        yield Anomaly("place", f"{told} was told {asked.answer['position']}")
 
 
 def _differs(asked: Operation, effect: Event) -> Iterator[str]:

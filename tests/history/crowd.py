@@ -96,8 +96,8 @@ class Crowd:
 
 def _busy(doings: Doings, operations: int) -> None:
     notebook = doings.client.notebook
-    end = len(notebook.operations) + operations
-    while len(notebook.operations) < end:
+    end = notebook.count + operations
+    while notebook.count < end:
         doings.do()
 
 

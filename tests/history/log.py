@@ -17,6 +17,20 @@ from tests.history.model import Changes, Event, Model, Thing
 
 PAGE = 5_000
 
+SPOKEN_OF = (
+    "amount_minor",
+    "buyer_id",
+    "job_id",
+    "listing_id",
+    "offer_id",
+    "owner_id",
+    "serial",
+    "session_id",
+    "to_party_id",
+    "write_id",
+)
+"""What clients name when they ask: the rest of a state is dropped once it is read."""
+
 
 @dataclass(slots=True)
 class Commit:
@@ -44,6 +58,11 @@ class Log:
 
     _lasts: list[int] = field(default_factory=list)
 
+    @property
+    def size(self) -> int:
+        """The last position."""
+        return self._lasts[-1] if self._lasts else 0
+
     def holding(self, position: int) -> int:
         """Return the number of the commit at a position, beyond the end one more."""
         return bisect_left(self._lasts, position) + 1 if position > 0 else 0
@@ -61,6 +80,10 @@ class Log:
             if commit.key:
                 its.by_key.setdefault(commit.key, []).append(commit)
             its.wrong += model.take_in(commit.number, commit.events)
+            for event in commit.events:
+                event.state = {
+                    name: event.state[name] for name in SPOKEN_OF if name in event.state
+                }
         its.things = model.things
         return its
 

@@ -56,12 +56,13 @@ class Notebook:
         self.client = client
         self.operations: list[Operation] = []
         self._file = file
-        self._count = 0
+        self.count = 0
+        """So many were asked for."""
 
     def ask(self, kind: str, said: Mapping[str, Any]) -> Operation:
         """Write down what is about to be asked for."""
-        self._count += 1
-        key = f"{self.client}/{self._count}"
+        self.count += 1
+        key = f"{self.client}/{self.count}"
         operation = Operation(key, self.client, kind, 0, said=said)
         self._write({"key": key, "client": self.client, "kind": kind, "said": said})
         operation.begun_ns = monotonic_ns()

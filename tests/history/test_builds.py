@@ -9,8 +9,8 @@ from tests.databases import Database
 from tests.history.builds import BUILDS, Build
 from tests.history.crowd import Crowd
 
-ROUND = 120
-ROUNDS_MAX = 12
+ROUND = 80
+ROUNDS_MAX = 20
 
 
 @pytest.mark.parametrize("build", BUILDS.values(), ids=BUILDS.keys())
