@@ -42,6 +42,8 @@ def say_not_checked(error: Exception, *, as_json: bool) -> None:
 
 def _sentence(error: Exception) -> str:
     said = str(error)
+    if isinstance(error, OSError) and error.strerror:
+        said = f"{error.filename or 'FILE or the temporary folder'}: {error.strerror}"
     return said if said.endswith(".") else f"{said}."
 
 

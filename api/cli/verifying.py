@@ -12,7 +12,7 @@ import signal
 import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import BrokenExecutor, ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -158,6 +158,9 @@ def _mapped(
     with ProcessPoolExecutor(jobs, initializer=_leave_interrupts_alone) as pool:
         try:
             yield from pool.map(find, buckets)
+        except BrokenExecutor:
+            why = "A process that replayed was ended from outside; try --jobs 1."
+            raise CannotCheck(why) from None
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise

@@ -6,6 +6,7 @@ Bugs planted to see this fail: the draft left behind; the file written under its
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -30,6 +31,15 @@ from tests.log.witnessing import NOON, key
 
 ROOT = Path(__file__).parents[2]
 WITNESS = Cosigner("w1.example", key(9))
+KILLED = """
+import os
+from api.cli.reading import CannotCheck
+from api.cli.verifying import _mapped
+try:
+    list(_mapped(os._exit, [1], jobs=2))
+except CannotCheck as error:
+    print(error)
+"""
 LONG = 40_000
 """So many events are more than is held in memory, and enough for two processes."""
 
@@ -230,6 +240,32 @@ def test_one_that_is_told_to_end_leaves_nothing_behind(
     code, out, _ = ledgerctl("log", "verify", long_export, "--key", VKEY)
     assert (code, out) == (143 if ending == signal.SIGTERM else 1, "")
     assert [folder.exists() for folder in folders] == [False]
+
+
+def test_a_process_that_was_killed_has_found_nothing():
+    """In a program of its own: a fork of this one would have its threads."""
+    said = subprocess.run(
+        [sys.executable, "-c", KILLED],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert (
+        said.stdout == "A process that replayed was ended from outside; try --jobs 1.\n"
+    )
+
+
+def test_a_full_disk_is_no_verdict(ledgerctl, long_export, tmp_path, monkeypatch):
+    def full(*_: object, **__: object) -> VerifyReport:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), tmp_path)
+
+    monkeypatch.setattr("api.cli.verifying.verify_export", full)
+    code, out, said = ledgerctl("log", "verify", long_export, "--key", VKEY, "--json")
+    told = {"verdict": "not_checked", "why": f"{tmp_path}: No space left on device."}
+    assert (code, json.loads(out)) == (2, told)
+    assert said == f"Could not be checked: {tmp_path}: No space left on device.\n"
 
 
 def command(*arguments: str) -> list[str]:
