@@ -101,9 +101,7 @@ class Idempotency:
         g.begun = begun
         if begun.recorded is not None:
             raise self._carried_out(*begun.recorded)
-        terms().command = Command(
-            actor=asked.actor, key=asked.key_hash, request=asked.request
-        )
+        terms().command = _command(asked)
         return None
 
     def _end(self, answer: Response) -> Response:
@@ -112,12 +110,24 @@ class Idempotency:
             return answer
         try:
             if answer.status_code < 500 and g.get("code") not in _PASSING:
+                answer = self._unless_carried_out(begun.asked, answer)
                 self._answers.keep(begun, _stored(answer))
             elif not g.get("recorded"):
                 self._answers.let_go(begun)
         except DATABASE_LOST:
             pass  # The next attempt is told by the log what was recorded.
         return answer
+
+    def _unless_carried_out(self, asked: Asked, answer: Response) -> Response:
+        """Return the answer, unless it is a refusal and an earlier attempt committed.
+
+        One that took longer than its lease may do so while this one is decided, and be
+        itself what stands in the way: the place that it sells is not free any more.
+        """
+        if answer.status_code < 400 or g.get("recorded"):
+            return answer
+        repeated = self._recorder.repeated(_command(asked))
+        return answer if repeated is None else self._repeated(repeated)
 
     def _repeated(self, repeated: CommandRepeated) -> Response:
         """Answer when another attempt at the same command was first in the log."""
@@ -142,6 +152,10 @@ def _asked() -> Asked | None:
     line = f"{request.method} {request.full_path}\n".encode()
     hashed = hashlib.sha256(line + request.get_data(cache=True)).digest()
     return Asked(str(g.principal.party_id or g.principal.device_id), key, hashed)
+
+
+def _command(asked: Asked) -> Command:
+    return Command(actor=asked.actor, key=asked.key_hash, request=asked.request)
 
 
 def _stored(answer: Response) -> bytes:

@@ -190,6 +190,11 @@ class LedgerRecorder(postgres.PostgresApplicationRecorder):
             raise LookupError(f"stream {stream_id} has no version {version}")
         return position
 
+    def repeated(self, command: Command) -> CommandRepeated | None:
+        """Return what is raised if the command came now; None if it is a new one."""
+        rows = self._select(_COMMAND, (command.actor, command.key))
+        return _repeated(command, rows[0]) if rows else None
+
     def sequence(self) -> int | None:
         """Sequence a batch; return how many events, None if another is at it."""
         (row,) = self._select(_SEQUENCE, ())
@@ -302,11 +307,7 @@ class LedgerRecorder(postgres.PostgresApplicationRecorder):
             return LogStopped(says=said.diag.message_primary)
         if said.sqlstate == CARRIED_OUT and command is not None:
             (row,) = self._rows(_COMMAND, (command.actor, command.key))
-            return CommandRepeated(
-                same=row["request"] == command.request,
-                stream_id=row["originator_id"],
-                version=row["originator_version"],
-            )
+            return _repeated(command, row)
         return error
 
 
@@ -342,6 +343,14 @@ def _statement(events: Sequence[StoredEvent]) -> tuple[str, Sequence[Any]]:
     (event,) = events
     values = event.originator_id, event.originator_version, event.topic, event.state
     return _APPEND_ONE, values
+
+
+def _repeated(command: Command, row: DictRow) -> CommandRepeated:
+    return CommandRepeated(
+        same=row["request"] == command.request,
+        stream_id=row["originator_id"],
+        version=row["originator_version"],
+    )
 
 
 def _columns(events: Sequence[StoredEvent]) -> Sequence[Column]:

@@ -3,7 +3,8 @@
 Planted and caught: keys of two actors mixed up; the body left out of the hash; a
 refusal not stored; a second attempt begun while the first is in flight; the key not
 taken into the log; an answer stored in clear; the answer of an attempt that was
-overtaken stored over the newer one's.
+overtaken stored over the newer one's; a refusal stored though an earlier attempt had
+committed meanwhile.
 """
 
 import random
@@ -284,3 +285,37 @@ def test_an_overtaken_command_is_begun_anew_by_the_same_key(callers, monkeypatch
         busy.setattr(Ledger, "record", overtaken)
         assert top_up(callers).refusal == (409, "overtaken")
     assert top_up(callers).status == 201
+
+
+def test_who_was_given_up_too_early_is_not_contradicted_by_the_next_attempt(
+    callers, clock, monkeypatch
+):
+    """The first attempt commits while the second is deciding."""
+    offering_id = callers.offering(places=["A1"])
+    began, go_on = Event(), Event()
+    real = Ledger.record
+
+    def slowly(*given, **said):
+        began.set()
+        assert go_on.wait(20)
+        return real(*given, **said)
+
+    with ThreadPoolExecutor(1) as pool:
+        monkeypatch.setattr(Ledger, "record", slowly)
+        first = pool.submit(reserve, callers, offering_id)
+        assert began.wait(20)
+        monkeypatch.setattr(Ledger, "record", real)
+        clock.passes(seconds=LEASE_S)
+        begin = AnswerStore.begin
+
+        def first_commits(*given, **said):
+            begun = begin(*given, **said)
+            go_on.set()
+            assert first.result(20).status == 201
+            return begun
+
+        monkeypatch.setattr(AnswerStore, "begin", first_commits)
+        second = reserve(callers, offering_id)
+        monkeypatch.setattr(AnswerStore, "begin", begin)
+    assert second.refusal == (409, "carried_out")
+    assert reserve(callers, offering_id).refusal == (409, "carried_out")
