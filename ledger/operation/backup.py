@@ -207,6 +207,11 @@ def _make(folder: Path) -> None:
 def _moment(connection: Connection[Any], schema: str) -> tuple[str, int, str]:
     """Return the snapshot that pg_dump is to use, the log's size and last migration."""
     within = Identifier(schema)
+    # TRUNCATE heeds no snapshot: until the end, nobody clears what waits in this one.
+    # Before the first query, for that is what takes the snapshot.
+    connection.execute(
+        SQL("LOCK TABLE {}.ledger_inbox IN ACCESS SHARE MODE").format(within)
+    )
     row = connection.execute(
         SQL(
             "SELECT pg_export_snapshot(), size,"

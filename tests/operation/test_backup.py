@@ -1,8 +1,8 @@
 """Backup, restore, verify, continue; and what is no backup is not restored.
 
 Seen to fail: a root that is not compared, persons' keys inside the log's dump, a dump
-of another moment than the checkpoint's, a schema that is there and written over, what
-a refused restore leaves behind.
+of another moment than the checkpoint's, an inbox cleared before it is dumped, a schema
+that is there and written over, what a refused restore leaves behind.
 """
 
 from __future__ import annotations
@@ -108,6 +108,39 @@ def test_a_backup_is_of_one_moment_and_what_waits_for_its_position_comes_back(
     drop(database)
     _, out, _ = ledgerctl("restore", tmp_path / "copy")
     assert f"{size} events are back" in out
+    assert "1 appends wait for positions" in out
+    with open_installation(settings) as again:
+        assert again.ledger.recorder.place_of(late, 1) == size + 1
+
+
+def test_a_backup_loses_no_append_that_is_sequenced_and_cleared_meanwhile(
+    ledgerctl, its, settings, database, tmp_path, monkeypatch
+):
+    """TRUNCATE heeds no snapshot: what it takes, the dump would not find any more."""
+    story(its)
+    size, late = its.ledger.position(), uuid4()
+    its.ledger.recorder.append([StoredEvent(late, 1, "test", b"{}")])
+    with as_owner(database) as connection:
+        major = connection.info.server_version // 10_000
+    dump, psql = (find(program, major=major) for program in ("pg_dump", "psql"))
+    name = database.schema
+    steps = (
+        f"SELECT {name}.ledger_sequence()",
+        f"UPDATE {name}.ledger_head SET side = 1 - side",
+        f"SELECT {name}.ledger_append_one(gen_random_uuid(), 1, 'test', 'x')",
+        f"SELECT {name}.ledger_sequence()",
+    )
+    said = " ".join(f'-c "{step}"' for step in steps)
+    script(
+        tmp_path,
+        "pg_dump",
+        f'[ "$1" = --version ] || {psql} -q "{database.server_url}" {said}'
+        f' > /dev/null\nexec {dump} "$@"',
+    )
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    assert ledgerctl("backup", tmp_path / "copy") == (0, ANY, "")
+    drop(database)
+    _, out, _ = ledgerctl("restore", tmp_path / "copy")
     assert "1 appends wait for positions" in out
     with open_installation(settings) as again:
         assert again.ledger.recorder.place_of(late, 1) == size + 1
