@@ -34,7 +34,7 @@ from ledger.log.policy import Policy
 from ledger.log.proof_store import ProofStore, Signed
 from ledger.log.recorder import connect
 from ledger.log.submission import Ahead, Forked, NotCosigned, Post, submit
-from ledger.log.tiles import TiledTree
+from ledger.log.tiles import NoSuchTile, TiledTree
 
 PUBLISH_EVERY_S = 1.0
 RETRY_S = 1.0
@@ -139,8 +139,7 @@ class Publisher:
         try:
             newest = store.newest()
             if newest is not None:
-                size = newest.checkpoint.size
-                _require_unchanged(store, newest.checkpoint, max(size, store.size()))
+                _require_unchanged(store, newest.checkpoint, store.size())
             came = self._publish(connection, store, ask_all=True)
         except Forked as fork:
             _log.error("publisher: %s", fork)
@@ -254,8 +253,12 @@ class Publisher:
 
 
 def _require_unchanged(store: ProofStore, old: Checkpoint, size: int) -> None:
-    if size < old.size or store.tree(old.size).root() != old.root:
-        raise _changed(old.size)
+    try:
+        if size >= old.size and store.tree(old.size).root() == old.root:
+            return
+    except NoSuchTile:
+        pass  # Some of it is gone.
+    raise _changed(old.size)
 
 
 def _require_consistent(old: Checkpoint, new: Checkpoint, tree: TiledTree) -> None:

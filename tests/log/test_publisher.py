@@ -271,6 +271,43 @@ def test_a_log_that_somebody_has_changed_goes_on_when_it_is_as_it_was(
     append(ledger, 1)
 
 
+def test_a_log_that_says_it_is_shorter_than_was_signed_stays_stopped(
+    ledger, wire, published, database
+):
+    append(ledger, 5)
+    wire.down |= {"a"}
+    assert published.round() == Round.WAITING
+    store_of(ledger).stop("an operator wants to look")
+    with psycopg.connect(database.url, autocommit=True) as owner:
+        owner.execute("UPDATE ledger_head SET size = 12")
+    wire.down.clear()
+    assert published.resume() == Round.STOPPED
+    with psycopg.connect(database.url, autocommit=True) as owner:
+        owner.execute("UPDATE ledger_head SET size = 15")
+    assert published.resume() == Round.PUBLISHED
+
+
+def test_a_log_whose_signed_end_is_gone_stays_stopped(
+    ledger, wire, published, database
+):
+    with psycopg.connect(database.url, autocommit=True) as owner:
+        owner.execute("ALTER TABLE ledger_log DISABLE TRIGGER USER")
+        owner.execute("DELETE FROM ledger_log WHERE position > 8")
+        owner.execute("UPDATE ledger_head SET size = 8")
+    assert published.round() == Round.STOPPED
+    assert published.resume() == Round.STOPPED
+    assert "first 10 events" in why_stopped(ledger)
+
+
+def test_a_log_with_a_signed_event_taken_out_stops(ledger, wire, published, database):
+    with psycopg.connect(database.url, autocommit=True) as owner:
+        owner.execute("ALTER TABLE ledger_log DISABLE TRIGGER USER")
+        owner.execute("DELETE FROM ledger_log WHERE position = 5")
+    append(ledger, 1)
+    assert published.round() == Round.STOPPED
+    assert published.resume() == Round.STOPPED
+
+
 def test_a_backup_from_before_the_first_checkpoint_is_noticed_too(
     ledger, wire, published, database
 ):
