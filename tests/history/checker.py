@@ -91,20 +91,18 @@ def _effects(
             continue
         asked.add(each.key)
         commits = log.by_key.get(each.key, ())
-        told = f"{each.kind} {each.key}"
-        if each.outcome == Outcome.REFUSED and commits:
-            yield Anomaly(
-                "ghost", f"{told} was refused and stands at {commits[0].last}"
-            )
-        if each.outcome == Outcome.OK and not (commits or _was_done(log, each)):
-            yield Anomaly("lost", f"{told} was acknowledged and stands nowhere")
-        if len(commits) > 1:
-            yield Anomaly("twice", f"{told} stands in {len(commits)} places")
-        for commit in commits[:1]:
+        if len(commits) == 1 and each.outcome != Outcome.REFUSED:
             if each.answer.get("position") != NOTHING:
-                yield from _as_asked(each, commit)
+                yield from _as_asked(each, commits[0])
+        elif len(commits) > 1:
+            yield Anomaly("twice", f"{_told(each)} stands in {len(commits)} places")
+        elif commits:
+            says = f"{_told(each)} was refused and stands at {commits[0].last}"
+            yield Anomaly("ghost", says)
+        elif each.outcome == Outcome.OK and not _was_done(log, each):
+            yield Anomaly("lost", f"{_told(each)} was acknowledged and stands nowhere")
     for commit in log.commits:
-        if commit.last > since and commit.key not in asked:
+        if commit.key not in asked and commit.last > since:
             yield Anomaly("nobody", f"nobody asked for what stands at {commit.last}")
 
 
@@ -112,34 +110,46 @@ def _was_done(log: Log, asked: Operation) -> bool:
     """Whether there was nothing to do: somebody has done just that."""
     done = DONE_BY.get(asked.kind, EFFECTS[asked.kind])
     return asked.answer["position"] == NOTHING or any(
-        each.topic == done and not any(_differs(asked, each))
+        each.topic == done and not _differs(asked, each)
         for each in log.streams.get(asked.said.get("stream", ""), ())
     )
 
 
 def _as_asked(asked: Operation, commit: Commit) -> Iterator[Anomaly]:
     """The command has its one effect, with what was said, where it was told."""
-    told = f"{asked.kind} {asked.key} at {commit.last}"
-    effects = [each for each in commit.events if each.topic == EFFECTS[asked.kind]]
-    if len(effects) != 1:
-        yield Anomaly("twice", f"{told} has its effect {len(effects)} times")
-    for effect in effects:
-        for wrong in _differs(asked, effect):
-            yield Anomaly("other", f"{told}: {wrong}")
-    if "entry" in asked.said and (posted := _posted(commit)) != asked.said["entry"]:
-        yield Anomaly("other", f"{told} posted {posted}")
+    topic, said, effects = EFFECTS[asked.kind], asked.said, 0
+    for event in commit.events:
+        if event.topic == topic:
+            effects += 1
+            for wrong in _differs(asked, event):
+                yield Anomaly("other", f"{_told(asked)} at {commit.last}: {wrong}")
+    if effects != 1:
+        yield Anomaly(
+            "twice", f"{_told(asked)} at {commit.last} did it {effects} times"
+        )
+    if "entry" in said and (posted := _posted(commit)) != said["entry"]:
+        yield Anomaly("other", f"{_told(asked)} at {commit.last} posted {posted}")
     # Who asks again may be told of the log as it is, and not of his command's place.
-    again = asked.answer.get("again", True)
-    if not again and asked.answer["position"] != commit.last:
-        yield Anomaly("place", f"{told} was told {asked.answer['position']}")
+    answer = asked.answer
+    if not answer.get("again", True) and answer["position"] != commit.last:
+        says = f"{_told(asked)} at {commit.last} was told {answer['position']}"
+        yield Anomaly("place", says)
 
 
-def _differs(asked: Operation, effect: Event) -> Iterator[str]:
-    if asked.said.get("stream", effect.stream) != effect.stream:
-        yield f"its effect is on {effect.stream}"
+def _differs(asked: Operation, effect: Event) -> list[str]:
+    """Return how an effect is not what was asked for."""
+    state, differing = effect.state, []
     for name, value in asked.said.items():
-        if name in effect.state and hexa(effect.state[name]) != str(value):
-            yield f"{name} is {effect.state[name]}"
+        if name == "stream":
+            if value != effect.stream:
+                differing.append(f"its effect is on {effect.stream}")
+        elif name in state and hexa(state[name]) != value:
+            differing.append(f"{name} is {state[name]}")
+    return differing
+
+
+def _told(asked: Operation) -> str:
+    return f"{asked.kind} {asked.key}"
 
 
 def _posted(commit: Commit) -> dict[str, int]:
@@ -153,43 +163,47 @@ def _posted(commit: Commit) -> dict[str, int]:
 def _one_order(log: Log, operations: Sequence[Operation]) -> Iterator[Anomaly]:
     """Give everything its place and walk through time: nobody looks back."""
     numbers = range(len(operations))
-    ends = sorted(numbers, key=[each.ended_ns for each in operations].__getitem__)
-    begins = sorted(numbers, key=[each.begun_ns for each in operations].__getitem__)
-    begun_ns = {
-        commits[0].number: each.begun_ns
-        for each in operations
-        if each.kind in EFFECTS and (commits := log.by_key.get(each.key))
-    }
-    places, seen = [0] * len(operations), Counter[tuple[str, str]]()
-    floor = ended = 0
-    for number in begins:
-        now = operations[number]
-        while operations[ends[ended]].ended_ns < now.begun_ns:
-            floor = max(floor, places[ends[ended]])
-            ended += 1
-        if now.kind in EFFECTS:
-            if commits := log.by_key.get(now.key):
-                places[number] = place = commits[0].number
-                if place <= floor:
-                    yield Anomaly("order", _back(now, log, place, floor))
-        elif now.outcome == Outcome.OK:
-            view = now.client, now.kind
-            asked = log.holding(now.said.get("at_least", 0))
-            least = floor if now.kind in STRICT else max(asked, seen[view])
+    begun = [each.begun_ns for each in operations]
+    ended = [each.ended_ns for each in operations]
+    first = {key: commits[0].number for key, commits in log.by_key.items()}
+    places = [first.get(each.key, 0) for each in operations]
+    # When who made a commit had begun: before that, nobody can have seen it.
+    since = [0] * (len(log.commits) + 2)
+    for place, begun_ns in zip(places, begun, strict=True):
+        since[place] = begun_ns
+    since[0] = 0
+    seen: Counter[tuple[str, str]] = Counter()
+    ends = iter(sorted(numbers, key=ended.__getitem__))
+    next_end, floor = next(ends, None), 0
+    for number in sorted(numbers, key=begun.__getitem__):
+        while next_end is not None and ended[next_end] < begun[number]:
+            floor = max(floor, places[next_end])
+            next_end = next(ends, None)
+        now, place = operations[number], places[number]
+        if place:
+            if place <= floor:
+                yield Anomaly("order", _back(now, log, place, floor))
+        elif now.kind not in EFFECTS and now.outcome == Outcome.OK:
+            strict, view = now.kind in STRICT, (now.client, now.kind)
+            least = floor
+            if not strict:
+                least = max(log.holding(now.said.get("at_least", 0)), seen[view])
             found = _place(log, now, least)
-            if found is None or begun_ns.get(found, 0) > now.ended_ns:
-                told = f"{now.kind} {now.key} answered {now.answer}"
-                known = found is None and _place(log, now, 0) is not None
-                says = f"{told}, which was so before commit {least}"
-                yield (
-                    Anomaly("stale", says)
-                    if known
-                    else Anomaly("never", f"{told}, which was not so by then")
-                )
-                continue
-            seen[view] = max(seen[view], found)
-            # A view is behind: what it shows is in the log, and that is all it tells.
-            places[number] = found if now.kind in STRICT else _since(log, now, found)
+            if found is None or since[found] > now.ended_ns:
+                yield _untrue(log, now, least, found)
+            elif strict:
+                places[number] = found
+            else:
+                seen[view] = found
+                # A view is behind: what it shows is in the log, and no more is told.
+                places[number] = _since(log, now, found)
+
+
+def _untrue(log: Log, read: Operation, least: int, found: int | None) -> Anomaly:
+    said = f"{_told(read)} answered {read.answer['value']}"
+    if found is None and _place(log, read, 0) is not None:
+        return Anomaly("stale", f"{said}, which was so before {log.end_of(least)}")
+    return Anomaly("never", f"{said}, which was not so by then")
 
 
 def _place(log: Log, read: Operation, least: int) -> int | None:

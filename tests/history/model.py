@@ -130,6 +130,13 @@ class Model:
             yield f"it was offered to {its.offered_to}"
         its.owner, its.title_version = hexa(state["owner_id"]), event.version
 
+    def _written(self, event: Event) -> Iterator[str]:
+        """A copy that is brought up to date has locked nothing before."""
+        its = self._tickets[event.stream]
+        if its.lock == ("card", hexa(event.state["write_id"])):
+            its.lock = None
+        yield from ()
+
     def _authorised(self, event: Event) -> Iterator[str]:
         its, job = self._tickets[event.stream], hexa(event.state["job_id"])
         if its.lock != ("dispense", job):
@@ -214,7 +221,6 @@ _LOCKS = {
     "e-ticket.redemption-started": ("redemption", "session_id"),
 }
 _ENDS = {
-    "e-ticket.written-to-medium": ("card", "write_id"),
     "e-ticket.medium-write-aborted": ("card", "write_id"),
     "e-ticket.gift-accepted": ("gift", "offer_id"),
     "e-ticket.gift-declined": ("gift", "offer_id"),
@@ -233,6 +239,7 @@ _RULES: dict[str, _Rule] = {
     "e-ticket.issued": Model._issued,
     "e-ticket.gift-accepted": Model._moved,
     "e-ticket.resold": Model._moved,
+    "e-ticket.written-to-medium": Model._written,
     "e-ticket.print-authorised": Model._authorised,
     "e-ticket.dispensed": Model._dispensed,
     "e-ticket.coupon-redeemed": Model._redeemed,

@@ -9,5 +9,5 @@ SEED = "7"
 
 def test_clients_that_want_the_same_things_see_one_history(settings):
     with Crowd(settings, clients=3, places=40, seed=SEED) as crowd:
-        story = crowd.goes_out(900)
+        story = crowd.goes_out(3_000)
     assert story.anomalies() == []
