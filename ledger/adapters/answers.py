@@ -16,7 +16,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, LiteralString
 from uuid import UUID
@@ -43,12 +43,12 @@ WITH mine AS (
         SET lease_until = EXCLUDED.lease_until, attempt = kept.attempt + 1
         WHERE kept.sealed IS NULL AND kept.lease_until <= %(at)s
             AND kept.request = EXCLUDED.request
-    RETURNING attempt, request, NULL::bytea AS sealed, lease_until
+    RETURNING attempt, started_at, request, NULL::bytea AS sealed, lease_until
 )
 SELECT begun.*, done.request AS recorded, originator_id, originator_version FROM (
     SELECT true AS new, mine.* FROM mine
     UNION ALL
-    SELECT false, attempt, request, sealed, lease_until FROM {answers}
+    SELECT false, attempt, started_at, request, sealed, lease_until FROM {answers}
         WHERE actor = %(actor)s AND key = %(key)s AND NOT EXISTS (SELECT FROM mine)
 ) AS begun LEFT JOIN {commands} AS done
     ON done.actor = %(actor)s AND done.key = %(key)s
@@ -56,10 +56,11 @@ SELECT begun.*, done.request AS recorded, originator_id, originator_version FROM
 _KEEP = """
 UPDATE {answers} SET sealed = %(sealed)s
 WHERE actor = %(actor)s AND key = %(key)s AND attempt = %(attempt)s
+    AND started_at = %(started_at)s
 """
 _FREE = """
 DELETE FROM {answers} WHERE actor = %(actor)s AND key = %(key)s
-    AND attempt = %(attempt)s AND sealed IS NULL
+    AND attempt = %(attempt)s AND started_at = %(started_at)s AND sealed IS NULL
 """
 _CLEAN = "DELETE FROM {answers} WHERE started_at < %(before)s"
 
@@ -82,12 +83,15 @@ class Asked:
 class New:
     """To be carried out now, by whoever asked. `attempt` counts from 1.
 
+    Once more from 1 if the key was free in between: then `started_at` is another.
+
     `recorded` is set if the log has the key already: the stream and version of the
     last event then. Its answer was lost, or is not kept any more.
     """
 
     asked: Asked
     attempt: int
+    started_at: datetime
     recorded: tuple[UUID, int] | None = None
 
 
@@ -134,11 +138,10 @@ class AnswerStore:
             return Kept(self._open(asked, bytes(row["sealed"])))
         if not row["new"]:
             return InFlight(row["lease_until"])
+        new = New(asked, row["attempt"], row["started_at"])
         if row["recorded"] is None:
-            return New(asked, row["attempt"])
-        new = New(
-            asked, row["attempt"], (row["originator_id"], row["originator_version"])
-        )
+            return new
+        new = replace(new, recorded=(row["originator_id"], row["originator_version"]))
         if bytes(row["recorded"]) == asked.request:
             return new
         self.let_go(new)
@@ -150,13 +153,11 @@ class AnswerStore:
         sealed = nonce + self._cipher(new.asked).encrypt(
             nonce, answer, new.asked.request
         )
-        self._execute(
-            _KEEP, self._values(new.asked, attempt=new.attempt, sealed=sealed)
-        )
+        self._execute(_KEEP, {**self._values_of(new), "sealed": sealed})
 
     def let_go(self, new: New) -> None:
         """Forget a command that was not carried out."""
-        self._execute(_FREE, self._values(new.asked, attempt=new.attempt))
+        self._execute(_FREE, self._values_of(new))
 
     def clean(self, *, at: datetime) -> int:
         """Forget answers that were kept long enough; return how many."""
@@ -170,6 +171,9 @@ class AnswerStore:
         info = f"eticket-ledger/answer\n{asked.actor}".encode()
         derived = HKDF(SHA256(), _KEY_LENGTH, self._pepper, info)
         return AESGCM(derived.derive(asked.key.encode()))
+
+    def _values_of(self, new: New) -> dict[str, object]:
+        return self._values(new.asked, attempt=new.attempt, started_at=new.started_at)
 
     def _values(self, asked: Asked, **more: object) -> dict[str, object]:
         return {"actor": asked.actor, "key": asked.key_hash, **more}

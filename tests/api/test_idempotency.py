@@ -249,6 +249,23 @@ def test_an_attempt_that_took_too_long_does_not_overwrite_the_newer_answer(
     assert store.begin(asked, at=NOON) == Kept(b"newer")
 
 
+def test_an_attempt_from_before_the_key_was_free_again_does_not_answer_for_it(
+    installation,
+):
+    store = installation.answers
+    asked = Asked("ada", KEY, bytes(32))
+    late = store.begin(asked, at=NOON)
+    second = store.begin(asked, at=NOON.replace(hour=13))
+    assert isinstance(late, New)
+    assert isinstance(second, New)
+    store.let_go(second)
+    third_at = NOON.replace(hour=14)
+    assert isinstance(store.begin(asked, at=third_at), New)
+    store.let_go(late)
+    store.keep(late, b"late")
+    assert isinstance(store.begin(asked, at=third_at), InFlight)
+
+
 def test_many_commands_repeated_reordered_and_at_once_have_one_effect_for_each_key(
     callers,
 ):
