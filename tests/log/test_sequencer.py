@@ -19,7 +19,7 @@ from uuid import UUID, uuid4
 import psycopg
 import pytest
 from eventsourcing.persistence import IntegrityError, StoredEvent
-from psycopg import Cursor
+from psycopg import Cursor, IsolationLevel
 from psycopg.rows import DictRow
 
 from ledger.log.leaf import leaf
@@ -144,6 +144,28 @@ def test_both_sides_of_the_inbox_are_used_in_turn_and_given_back(ledger, databas
             reader.execute("SELECT FROM ledger_inbox")
             recorder.insert_events([stored(uuid4())])
     assert recorder.size() == 8_002
+
+
+def test_a_sequencer_that_cannot_see_all_of_a_side_does_not_empty_it(ledger, database):
+    """As where `default_transaction_isolation` is not the usual one."""
+    mine = uuid4()
+    append = "SELECT ledger_append_one(%s, 1, 't', 'x')"
+    turn = "UPDATE ledger_head SET side = 1 - side"
+    with (
+        psycopg.connect(database.url, autocommit=True) as owner,
+        psycopg.connect(database.url) as slow,
+        psycopg.connect(database.url) as blind,
+    ):
+        owner.execute(append, (uuid4(),))
+        slow.execute(append, (mine,))  # On the side that is idle soon.
+        owner.execute(turn)
+        owner.execute(append, (uuid4(),))
+        blind.isolation_level = IsolationLevel.REPEATABLE_READ
+        blind.execute("SELECT 1")
+        slow.commit()
+        assert blind.execute("SELECT ledger_sequence()").fetchone() == (2,)
+        blind.commit()
+    assert ledger.recorder.place_of(mine, 1) == 3
 
 
 def test_the_leaf_hash_in_the_database_is_that_of_the_leaf(ledger):
