@@ -85,7 +85,7 @@ def test_many_at_once_are_still_searched_quickly():
 
 
 def test_clients_that_meet_at_few_tickets_can_be_explained(settings):
-    with Crowd(settings, clients=3, places=20, seed="8") as crowd:
+    with Crowd(settings, clients=3, places=20, seed="8", cut_share=0) as crowd:
         told = by_ticket(crowd.goes_out(400).operations)
     assert [name for name, its in told.items() if not explained(its)] == []
 
