@@ -74,6 +74,11 @@ def test_what_is_unknown_happened_or_did_not():
     assert not explained([ISSUED, OFFERED, unknown, saw(B, 7, 8), saw(A, 9, 10)])
 
 
+def test_what_is_unknown_need_not_be_possible():
+    unknown = taken(5, NEVER_NS, Outcome.UNKNOWN, by=C)
+    assert explained([ISSUED, OFFERED, unknown, saw(A, 7, 8)])
+
+
 def test_what_was_refused_happened_not():
     refused = taken(5, 6, Outcome.REFUSED)
     assert not explained([ISSUED, OFFERED, refused, saw(B, 7, 8)])
