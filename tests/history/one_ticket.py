@@ -83,7 +83,7 @@ def _ended(ticket: Ticket, done: Operation) -> Ticket | None:
         return ticket
     if kind == "print":  # It stays locked for good: the right is on paper now.
         return replace(ticket, ended=ticket.ended | {lock})
-    owner = said.get("owner_id", ticket.owner)
+    owner = said["owner_id"] if kind in ("accept", "buy") else ticket.owner
     ended = ticket.ended | {lock} if kind in ("accept", "redeem") else ticket.ended
     return replace(ticket, owner=owner, lock=None, recipient="", ended=ended)
 

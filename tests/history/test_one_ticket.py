@@ -52,6 +52,12 @@ def test_one_gift_is_taken_by_whom_it_was_offered_to():
     assert not explained([ISSUED, OFFERED, taken(5, 6, by=C)])
 
 
+def test_who_declines_a_gift_does_not_own_it():
+    declined = did("decline", 5, 6, offer_id="o", owner_id=B)
+    assert explained([ISSUED, OFFERED, declined, saw(A, 7, 8)])
+    assert not explained([ISSUED, OFFERED, declined, saw(B, 7, 8)])
+
+
 def test_a_ticket_goes_to_one_of_two_who_come_at_once():
     first = did("list", 3, 4, listing_id="l")
     buys = [did("buy", 5, 9, listing_id="l", owner_id=who) for who in (B, C)]

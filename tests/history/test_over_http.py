@@ -84,9 +84,7 @@ class Guest:
         return done
 
 
-def test_guests_who_pass_a_ticket_on_see_one_history(
-    settings: Settings, tmp_path: Path
-):
+def test_guests_who_pass_a_ticket_on_see_one_history(settings: Settings):
     quiet = replace(settings, log_level="error")
     with open_installation(quiet, clock=SetClock()) as installation:
         app = create_app(installation)
@@ -113,6 +111,7 @@ def test_guests_who_pass_a_ticket_on_see_one_history(
             ]
     begun = Operation("", "", "issue", 0, 1, Outcome.OK, {"owner_id": names[0]})
     assert explained([begun, *told])
-    lie = Notebook("nobody").ask("owner", {})
-    lie.outcome, lie.answer = Outcome.OK, {"value": [0, "nobody"]}
+    nobody = Notebook("nobody")
+    lie = nobody.ask("owner", {})
+    nobody.tell(lie, Outcome.OK, {"value": [0, "nobody"]})
     assert not explained([begun, *told, lie])
