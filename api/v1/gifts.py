@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -18,6 +19,7 @@ from ledger.application import Ledger, attempt
 from ledger.clock import Clock, new_id
 from ledger.ports import PersonalData
 from ledger.usecases import gift_offers, ownership
+from ledger.usecases.gifts import MESSAGE_MAX
 
 OFFER_LIFETIME = timedelta(days=3)
 TERMS_HASH_LENGTH = 32
@@ -32,6 +34,12 @@ class GiftIn(Strict):
         load_default=None,
         allow_none=True,
         metadata=about(f"{OFFER_LIFETIME.days} days from now, unless said."),
+    )
+    message = Text(
+        most=MESSAGE_MAX,
+        load_default=None,
+        allow_none=True,
+        metadata=about("A word for the recipient; sealed.", "Enjoy the evening!"),
     )
 
 
@@ -58,6 +66,9 @@ class GiftOut(Strict):
         metadata=about("Suspended: a dispute stopped its clock. Voided: it was used."),
     )
     exposed_until = Time(allow_none=True, metadata=about(EXPOSED))
+    message = fields.String(
+        allow_none=True, metadata=about("null: none, or the sender was erased.")
+    )
 
 
 class AcceptanceIn(Strict):
@@ -95,11 +106,13 @@ def blueprint(ledger: Ledger, personal: PersonalData, clock: Clock) -> Blueprint
         made = attempt(
             lambda: ownership.offer_gift(
                 ledger,
+                personal,
                 ticket_id=ticket_id,
                 offer_id=offer_id,
                 by=party(),
                 to=body["to_party_id"],
                 until=body["until"] or at + OFFER_LIFETIME,
+                message=body["message"],
                 at=at,
                 cause=cause(),
             )
@@ -109,13 +122,15 @@ def blueprint(ledger: Ledger, personal: PersonalData, clock: Clock) -> Blueprint
     @routes.get("/<uuid:offer_id>", gives=GiftOut)
     def look_at(ticket_id: UUID, offer_id: UUID) -> Any:
         """Tell an offer to its sender or its recipient."""
-        return gift_offers.look_at(
+        told = gift_offers.look_at(
             ledger,
             ticket_id=ticket_id,
             offer_id=offer_id,
             by=party(),
             at=clock.now(),
         )
+        said = gift_offers.message_of(ledger, personal, offer_id=offer_id, by=party())
+        return {**asdict(told), "message": said}
 
     @routes.post(
         "/<uuid:offer_id>/acceptance",

@@ -131,9 +131,13 @@ class Gift(Recorded):
         claim_hash: str | None,
         contact_sealed: str | None,
         at: datetime,
+        message_sealed: str | None = None,
         replaces: UUID | None = None,
     ) -> Self:
         """Offer tickets, each with the hash of its terms.
+
+        The contact is sealed under the key of the contact, the message under the
+        sender's: one can be erased without the other.
 
         Without `to` the recipient is whoever presents the claim that was sent to the
         contact. `replaces` is the offer that this one was made instead of.
@@ -154,11 +158,13 @@ class Gift(Recorded):
             until=until,
             claim_hash=claim_hash,
             contact_sealed=contact_sealed,
+            message_sealed=message_sealed,
             replaces=replaces,
         )
 
     class Offered(Event, FirstEvent):
         TOPIC = "gift.offered"
+        class_version = 2
         sender_id: UUID
         to_party_id: UUID | None
         via: str
@@ -167,7 +173,13 @@ class Gift(Recorded):
         until: datetime
         claim_hash: str | None
         contact_sealed: str | None
+        message_sealed: str | None
         replaces: UUID | None
+
+        @staticmethod
+        def upcast_v1_v2(state: dict[str, Any]) -> None:
+            """Nothing was said with a gift before."""
+            state["message_sealed"] = None
 
     def __init__(
         self,
@@ -180,6 +192,7 @@ class Gift(Recorded):
         until: datetime,
         claim_hash: str | None,
         contact_sealed: str | None,
+        message_sealed: str | None,
         replaces: UUID | None,
     ) -> None:
         self.sender_id = sender_id
@@ -190,6 +203,7 @@ class Gift(Recorded):
         self.until = until
         self.claim_hash = claim_hash
         self.contact_sealed = contact_sealed
+        self.message_sealed = message_sealed
         self.replaces = replaces
         self.replaced_by: UUID | None = None
         self.contact_erased_version = 0

@@ -16,6 +16,7 @@ from ledger.aggregates.e_ticket import ETicket, FormKind
 from ledger.aggregates.gift import Gift, Line, LineState
 from ledger.application import Ledger, Work, attempt
 from ledger.errors import Unknown
+from ledger.ports import PersonalData
 from ledger.usecases import gift_lines
 
 OPEN, SUSPENDED = "open", "suspended"
@@ -102,6 +103,25 @@ def _look_at(
         lines=lines,
         replaced_by=gift.replaced_by,
     )
+
+
+def message_of(
+    ledger: Ledger,
+    personal: PersonalData,
+    *,
+    offer_id: UUID,
+    by: UUID,
+    claim: str | None = None,
+) -> str | None:
+    """Return what the sender says with a gift, to the two whom it concerns.
+
+    None if that is nothing, or the sender was erased. Raises `Unknown`.
+    """
+    gift = ledger.work().get(Gift, offer_id, Unknown(what="gift offer"))
+    if not gift.concerns(by, claim):
+        raise Unknown(what="gift offer")
+    sealed = gift.message_sealed
+    return None if sealed is None else personal.open(gift.sender_id, sealed)
 
 
 def list_gifts(

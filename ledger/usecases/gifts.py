@@ -42,6 +42,12 @@ from ledger.vocabulary.ids import contact_id
 # 32 random bytes in base64url, without padding.
 CLAIM_LENGTH = 43
 CONTACT_MAX = 254
+MESSAGE_MAX = 280
+
+
+class BadMessage(Malformed):
+    code = "malformed"
+    says = "A message has 1 to {most} characters."
 
 
 class BadRecipient(Malformed):
@@ -117,8 +123,9 @@ def offer(
     at: datetime,
     cause: Cause,
     mode: GiftMode = "all_or_nothing",
+    message: str | None = None,
 ) -> Offered:
-    """Offer one or several tickets of mine to one recipient.
+    """Offer one or several tickets of mine to one recipient, with a word for them.
 
     Tickets that must stay together are offered whole, all or nothing.
     """
@@ -131,6 +138,7 @@ def offer(
         recipient=recipient,
         until=until,
         mode=mode,
+        message=message,
         personal=personal,
         at=at,
     )
@@ -147,11 +155,18 @@ def offer_within(
     until: datetime,
     at: datetime,
     mode: GiftMode = "all_or_nothing",
-    personal: PersonalData | None = None,
+    message: str | None = None,
+    personal: PersonalData,
     replaces: UUID | None = None,
 ) -> Gift:
-    """Offer tickets, inside the caller's commit; `personal` seals a contact."""
+    """Offer tickets, inside the caller's commit.
+
+    The contact and the message are of two people, and each is sealed under the key of
+    its own: the contact's, the sender's. Raises `BadMessage`.
+    """
     require_some(ticket_ids)
+    if message is not None and not 1 <= len(message) <= MESSAGE_MAX:
+        raise BadMessage(most=MESSAGE_MAX)
     to = None if recipient.to is None else _party_of(work, recipient.to)
     claim_hash = None if recipient.claim is None else claim_digest(recipient.claim)
     tickets = [work.ticket(ticket_id) for ticket_id in ticket_ids]
@@ -167,10 +182,10 @@ def offer_within(
         )
     for ticket in tickets:
         _require_whole_group(work, ticket, ticket_ids, mode)
-    sealed = None
-    if recipient.contact is not None:  # Last, for it makes a key.
-        assert personal is not None
-        sealed = personal.seal(contact_id(offer_id), recipient.contact)
+    # Last, for it makes keys.
+    contact, its = recipient.contact, contact_id(offer_id)
+    contact_sealed = None if contact is None else personal.seal(its, contact)
+    message_sealed = None if message is None else personal.seal(by, message)
     return work.add(
         Gift.offer(
             offer_id=offer_id,
@@ -181,7 +196,8 @@ def offer_within(
             lines=[(ticket.id, ticket.terms_hash) for ticket in tickets],
             until=until,
             claim_hash=claim_hash,
-            contact_sealed=sealed,
+            contact_sealed=contact_sealed,
+            message_sealed=message_sealed,
             replaces=replaces,
             at=at,
         )

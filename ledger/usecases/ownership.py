@@ -24,6 +24,7 @@ class Offered:
 
 def offer_gift(
     ledger: Ledger,
+    personal: PersonalData,
     *,
     ticket_id: UUID,
     offer_id: UUID,
@@ -32,6 +33,7 @@ def offer_gift(
     until: datetime,
     at: datetime,
     cause: Cause,
+    message: str | None = None,
 ) -> Offered:
     """Offer a ticket to another party, who is notified and asked."""
     work = ledger.work()
@@ -42,6 +44,8 @@ def offer_gift(
         ticket_ids=[ticket_id],
         recipient=Recipient(to),
         until=until,
+        message=message,
+        personal=personal,
         at=at,
     )
     [line] = gift.lines

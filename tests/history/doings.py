@@ -115,6 +115,7 @@ class Doings:
         def deed(cause: Cause) -> int:
             return ownership.offer_gift(
                 self.ledger,
+                self.its.personal,
                 ticket_id=ticket.id,
                 offer_id=offer_id,
                 by=by,

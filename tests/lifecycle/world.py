@@ -303,6 +303,7 @@ class World:
         if ticket is not None:
             self._do(
                 ownership.offer_gift,
+                self.personal,
                 ticket_id=ticket.id,
                 offer_id=self.fresh(),
                 by=ticket.owner_id if more % 6 else by,

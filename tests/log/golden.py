@@ -215,12 +215,13 @@ def gifts() -> list[Recorded]:
         "to": None,
         "claim_hash": "5f" * 32,
         "contact_sealed": "c2VhbA",
+        "message_sealed": "d29yZHM",
     }
     offer: Said = {"sender_id": ALICE, "via": "centre", "mode": "per_line", "at": NOON}
     ids = [UUID(int=0x1020 + n) for n in range(5)]
     lines = [(ticket_id, "7a" * 16) for ticket_id in ids]
     gift = Gift.offer(
-        offer_id=UUID(int=0x1030), lines=lines, until=SOON, **offer, **to_a_contact
+        offer_id=UUID(int=0x1032), lines=lines, until=SOON, **offer, **to_a_contact
     )
     first = TitleMoved(ids[0], "7a" * 16, epoch=3, title_version=4, exposed_until=SOON)
     gift.accept(moved=[first], by=BOB, at=NOON)

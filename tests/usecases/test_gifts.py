@@ -281,6 +281,55 @@ def test_a_contact_is_sealed_apart_and_can_be_erased_while_the_offer_stands(givi
     giving.accept(offer_id, by=CAROL, claim=CLAIM)
 
 
+WORDS = "Enjoy the evening, and mind the step!"
+
+
+def test_what_two_people_said_in_one_event_is_sealed_apart(giving):
+    sender = fresh()
+    [a, b] = giving.issue(2, owner_id=sender)
+    first = giving.offer(a, by=sender, recipient=TO_CONTACT, message=WORDS)
+    second = giving.offer(b, by=sender, recipient=TO_CONTACT, message=WORDS)
+
+    def told(offer_id):
+        gift = giving.gift(offer_id)
+        contact = giving.personal.open(contact_id(offer_id), gift.contact_sealed)
+        said = gift_offers.message_of(
+            giving.ledger, giving.personal, offer_id=offer_id, by=BOB, claim=CLAIM
+        )
+        return contact, said
+
+    assert told(first) == told(second) == (CONTACT, WORDS)
+    stored = giving.ledger.recorder.select_events(first)[0].state
+    assert WORDS.encode() not in stored
+    assert CONTACT.encode() not in stored
+    # The recipient is forgotten: the sender's words stay.
+    gifts.forget_contact(
+        giving.ledger, giving.personal, offer_id=first, at=NOON, cause=CAUSE
+    )
+    assert told(first) == (None, WORDS)
+    # The sender is erased: where the other claim was sent stays.
+    giving.personal.destroy(sender)
+    assert told(second) == (CONTACT, None)
+
+
+def test_a_message_is_for_the_two_whom_the_gift_concerns(giving):
+    [a] = giving.issue()
+    offer_id = giving.offer(a, message=WORDS)
+
+    def read(by):
+        return gift_offers.message_of(
+            giving.ledger, giving.personal, offer_id=offer_id, by=by
+        )
+
+    assert (read(ALICE), read(BOB)) == (WORDS, WORDS)
+    with pytest.raises(Unknown):
+        read(CAROL)
+    [b] = giving.issue()
+    for words in ("", "x" * 281):
+        with pytest.raises(gifts.BadMessage):
+            giving.offer(b, message=words)
+
+
 def test_neither_claim_nor_contact_stands_in_the_log(giving):
     before = giving.ledger.position()
     offer_id = giving.offer(*giving.issue(), recipient=TO_CONTACT)
@@ -670,7 +719,13 @@ def test_one_ticket_is_given_by_the_short_way_as_before(giving):
     [a] = giving.issue()
     said = {"ticket_id": a, "at": NOON, "cause": CAUSE}
     offered = ownership.offer_gift(
-        giving.ledger, offer_id=fresh(), by=ALICE, to=BOB, until=NOON + HOUR, **said
+        giving.ledger,
+        giving.personal,
+        offer_id=fresh(),
+        by=ALICE,
+        to=BOB,
+        until=NOON + HOUR,
+        **said,
     )
     told = gift_offers.look_at(
         giving.ledger, ticket_id=a, offer_id=offered.offer_id, by=BOB, at=NOON

@@ -108,6 +108,7 @@ class Town:
     def offer(self, ticket_id, *, by=ALICE, to=BOB, at=NOON):
         return ownership.offer_gift(
             self.ledger,
+            self.personal,
             ticket_id=ticket_id,
             offer_id=fresh(),
             by=by,

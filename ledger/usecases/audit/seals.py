@@ -25,6 +25,7 @@ _SUBJECT_IN: Mapping[str, str] = {
     "description_sealed": "by",
     "reason_sealed": "by",
     "name_sealed": "originator_id",
+    "message_sealed": "sender_id",
 }
 
 
