@@ -1,8 +1,7 @@
 """What a client does all day: people who want the same few things at the same time.
 
-    a ticket     ──► given, taken, sold, bought, loaded, dispensed, used, as it stands
-    purses       ──► paid in, transferred, looked at
-    hot stock    ──► reserved ──► paid or released
+    a ticket     ──► given, taken, sold, bought; loaded, dispensed, used (`machines`)
+    money        ──► purses and hot stock (`shopping`)
 
 Now and then somebody tries what is not his: that has to be refused.
 """
@@ -16,15 +15,13 @@ from uuid import UUID
 
 from ledger.aggregates.e_ticket import ETicket, Life, LockKind
 from ledger.application import Cause
-from ledger.usecases import accounts, grants, ownership, resale, sales
-from ledger.usecases.accounts import Leg
-from ledger.vocabulary.money import Money
+from ledger.usecases import grants, ownership, resale
 from tests.domain.examples import ISSUER
 from tests.history import town
 from tests.history.client import Client
 from tests.history.machines import Machines
-from tests.history.operations import Outcome
-from tests.history.town import AT, PEOPLE, PRICE_MINOR
+from tests.history.shopping import Shopping
+from tests.history.town import AT, PEOPLE
 
 SOON = AT + timedelta(hours=1)
 
@@ -51,17 +48,21 @@ class Doings:
         self.machines = Machines(client)
         self._habits = habits
         self._generations = [0] * town.SLOTS
-        self._orders: list[tuple[UUID, UUID]] = []
+        shopping = Shopping(client)
         self._ways: dict[Callable[[], None], int] = {
             self.go_to_a_ticket: 44,
-            self.pay_in: 7,
-            self.transfer: 14,
-            self.go_shopping: 15,
-            self.look_at_a_purse: 6,
+            shopping.pay_in: 7,
+            shopping.transfer: 14,
+            shopping.go_shopping: 15,
+            shopping.look_at_a_purse: 6,
             client.read_head: 3,
         }
         if habits.sees_views:
-            self._ways |= {self.see_a_title: 5, self.see_a_balance: 4, client.wait: 2}
+            self._ways |= {
+                self.see_a_title: 5,
+                shopping.see_a_balance: 4,
+                client.wait: 2,
+            }
 
     def do(self) -> None:
         """Do one thing, which may take a few operations."""
@@ -229,116 +230,9 @@ class Doings:
         else:
             self.client.ask("unlist", unlist, **said)
 
-    # Money.
-
-    def pay_in(self) -> None:
-        to, amount = self._somebody(), self.chance.randint(1, 2_000)
-
-        def deed(cause: Cause) -> int:
-            return accounts.top_up(
-                self.ledger,
-                entry_id=self._fresh(),
-                party_id=to,
-                amount=Money(amount, "EUR"),
-                reference="counter",
-                at=AT,
-                cause=cause,
-            ).position
-
-        self.client.ask("credit", deed, entry={town.purse_of(to).hex: amount})
-
-    def transfer(self) -> None:
-        giver, taker = self.chance.sample(PEOPLE, 2)
-        amount = self.chance.randint(1, 4_000)
-
-        def deed(cause: Cause) -> int:
-            work = self.ledger.work()
-            accounts.move(
-                work,
-                entry_id=self._fresh(),
-                legs=[
-                    Leg(accounts.purse_ref(giver, "EUR"), Money(-amount, "EUR")),
-                    Leg(accounts.purse_ref(taker, "EUR"), Money(amount, "EUR")),
-                ],
-                reason="transfer",
-                reference="between friends",
-                at=AT,
-            )
-            return work.record(cause)
-
-        moved = {
-            town.purse_of(giver).hex: -amount,
-            town.purse_of(taker).hex: amount,
-        }
-        self.client.ask("transfer", deed, entry=moved)
-
-    def look_at_a_purse(self) -> None:
-        self.client.read_purse(town.purse_of(self._somebody()))
-
-    def see_a_balance(self) -> None:
-        self.client.see_balance(town.purse_of(self._somebody()))
-
     def see_a_title(self) -> None:
         slot = self.chance.randrange(town.SLOTS)
         self.client.see_title(town.ticket_id(slot, self._generations[slot]))
-
-    # Stock.
-
-    def go_shopping(self) -> None:
-        if not self._orders or self.chance.random() < 0.5 > len(self._orders) / 6:
-            self._reserve()
-        elif self.chance.random() < 0.6:
-            self._pay(*self._orders.pop())
-        else:
-            self._release(*self._orders.pop())
-
-    def _reserve(self) -> None:
-        buyer, made = self._somebody(), list[UUID]()
-
-        def deed(cause: Cause) -> int:
-            made.append(self._fresh())
-            return sales.reserve(
-                self.ledger,
-                self.its.desk,
-                order_id=made[-1],
-                offering_id=town.HOT,
-                buyer_id=buyer,
-                at=AT,
-                cause=cause,
-            ).position
-
-        asked = self.client.ask("reserve", deed, buyer_id=buyer)
-        if asked.outcome == Outcome.OK:
-            self._orders += [(order_id, buyer) for order_id in made]
-
-    def _pay(self, order_id: UUID, buyer: UUID) -> None:
-        def deed(cause: Cause) -> int:
-            return sales.pay(
-                self.ledger,
-                self.its.personal,
-                order_id=order_id,
-                entry_id=self._fresh(),
-                by=buyer,
-                answers=[],
-                at=AT,
-                cause=cause,
-            ).position
-
-        entry = {town.purse_of(buyer).hex: -PRICE_MINOR}
-        self.client.ask("pay", deed, stream=order_id, entry=entry)
-
-    def _release(self, order_id: UUID, buyer: UUID) -> None:
-        def deed(cause: Cause) -> int:
-            return sales.release(
-                self.ledger,
-                self.its.desk,
-                order_id=order_id,
-                by=buyer,
-                at=AT,
-                cause=cause,
-            )
-
-        self.client.ask("release", deed, stream=order_id)
 
     def _fresh(self) -> UUID:
         return self.client.fresh()
