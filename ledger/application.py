@@ -224,6 +224,14 @@ class Ledger(Application[UUID]):
         """Return the position of the newest event, 0 for an empty log."""
         return self.recorder.max_notification_id() or 0
 
+    def reached(self, *read: Recorded) -> int:
+        """Return a position by which all this was so.
+
+        What was just committed by another may still wait for its position.
+        """
+        places = [self.recorder.place_of(each.id, each.version) for each in read]
+        return max([self.position(), *places])
+
     def paper(self, paper_id: UUID) -> Paper:
         return self._load(Paper, paper_id, Unknown(what="paper"))
 
@@ -318,7 +326,13 @@ class Work:
         Raises `Overtaken` when another writer was first on one of the streams.
         """
         changed = [each for each in self._touched.values() if each.pending_events]
+        if not changed:
+            return self.reached()
         return self.ledger.record(*changed, cause=cause)
+
+    def reached(self) -> int:
+        """Return a position by which all that the command has read was so."""
+        return self.ledger.reached(*self._touched.values())
 
 
 def _new_events(aggregate: Recorded) -> list[Recorded.Event]:

@@ -156,7 +156,7 @@ def redeem(
     till.require("point_of_sale")
     ticket = work.ticket(ticket_id)
     if str(session_id) in ticket.redemptions:
-        return Redeemed(ticket.uses.left, ledger.position())  # Said again.
+        return Redeemed(ticket.uses.left, work.reached())  # Said again.
     medium = work.medium(uid)
     leased = ticket.lease.receipt if ticket.lease else None
     session = {"session_id": session_id, "write_id": write_id, "device_id": device_id}

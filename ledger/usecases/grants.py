@@ -67,7 +67,7 @@ def grant(
     before = work.find(Grant, grant_id)
     if before is not None:
         before.require_same(offering_id=offering_id, to=to, ticket_ids=ticket_ids)
-        return Granted(before.ticket_ids, before.places, ledger.position())
+        return Granted(before.ticket_ids, before.places, work.reached())
     require_given(offering, at)
     places = stock.take(
         work,

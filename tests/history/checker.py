@@ -110,7 +110,9 @@ def _was_done(log: Log, asked: Operation) -> bool:
     """Whether there was nothing to do: somebody has done just that."""
     done = DONE_BY.get(asked.kind, EFFECTS[asked.kind])
     return asked.answer["position"] == NOTHING or any(
-        each.topic == done and not _differs(asked, each)
+        each.topic == done
+        and each.position <= asked.answer["position"]
+        and not _differs(asked, each)
         for each in log.streams.get(asked.said.get("stream", ""), ())
     )
 
@@ -129,11 +131,10 @@ def _as_asked(asked: Operation, commit: Commit) -> Iterator[Anomaly]:
         )
     if "entry" in said and (posted := _posted(commit)) != said["entry"]:
         yield Anomaly("other", f"{_told(asked)} at {commit.last} posted {posted}")
-    # Who asks again may be told of the log as it is, and not of his command's place.
-    answer = asked.answer
-    if not answer.get("again", True) and answer["position"] != commit.last:
-        says = f"{_told(asked)} at {commit.last} was told {answer['position']}"
-        yield Anomaly("place", says)
+    # Who asks again may be told of the log as it is, but of no time before his command.
+    again, told = asked.answer.get("again"), asked.answer.get("position", commit.last)
+    if told < commit.last or (told > commit.last and not again):
+        yield Anomaly("place", f"{_told(asked)} at {commit.last} was told {told}")
 
 
 def _differs(asked: Operation, effect: Event) -> list[str]:

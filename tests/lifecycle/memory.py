@@ -64,6 +64,9 @@ class MemoryLedger(Ledger):
     def position(self) -> int:
         return len(self.stored)
 
+    def reached(self, *_: Recorded) -> int:
+        return self.position()
+
     def event(self, stored: StoredEvent) -> Any:
         """Read one stored event."""
         return self._mapper.to_domain_event(stored)
