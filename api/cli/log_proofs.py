@@ -197,7 +197,7 @@ def check_proof(file: Path, vkeys: tuple[str, ...], policy_file: Path | None) ->
 def rotate_key(overlap_days: int) -> None:
     """Give the log a new key; checkpoints are signed by both while they overlap.
 
-    Programs that run sign by it from their next checkpoint on.
+    Programs that run sign by it at once, the newest checkpoint first.
     """
     with opened() as its:
         until = its.clock.now() + timedelta(days=overlap_days)

@@ -20,7 +20,7 @@ from ledger.errors import Missing
 from ledger.log.checkpoint import Checkpoint
 from ledger.log.leaf import leaf
 from ledger.log.merkle import leaf_hash
-from ledger.log.note import Note
+from ledger.log.note import Note, Verifier
 from ledger.log.policy import Policy
 from ledger.log.receipt import Promised
 from ledger.log.tiles import WIDTH, NoSuchTile, Tile, TiledTree, join, pack, unpack
@@ -51,8 +51,13 @@ JOIN ledger_events e USING (originator_id, originator_version)
 LEFT JOIN ledger_log l USING (originator_id, originator_version)
 ORDER BY w.nr
 """
+# Keys that replaced those in the note sign below it, beside the witnesses: under their
+# whole name, `<origin>+<key id>`, which a witness's, having no plus sign, cannot be.
 _NEWEST = """
-SELECT size, root, note, signed_at FROM ledger_checkpoints ORDER BY size DESC LIMIT 1
+SELECT size, root, signed_at, note || coalesce((
+    SELECT string_agg(line, '' ORDER BY cosigned_at) FROM ledger_cosignatures s
+    WHERE s.size = c.size AND strpos(s.witness, '+') > 0), '') AS note
+FROM ledger_checkpoints c ORDER BY size DESC LIMIT 1
 """
 _COSIGNED = """
 SELECT c.size, c.note, array_agg(s.line ORDER BY s.witness)
@@ -89,7 +94,7 @@ Connect: TypeAlias = Callable[[], AbstractContextManager[Connection[DictRow]]]
 
 @dataclass(frozen=True, slots=True)
 class Signed:
-    """A checkpoint that was signed, and its note without cosignatures."""
+    """A checkpoint, and its note with the signatures of the log's keys alone."""
 
     checkpoint: Checkpoint
     note: str
@@ -194,6 +199,13 @@ class ProofStore:
         }
         with self._connect() as connection:
             return connection.execute(_ADD_CHECKPOINT, values).rowcount == 1
+
+    def add_signature(
+        self, *, size: int, verifier: Verifier, line: str, signed_at: datetime
+    ) -> None:
+        """Store a key's line under a checkpoint that is older than the key."""
+        name = f"{verifier.name}+{verifier.key_id.hex()}"
+        self.add_cosignature(size=size, witness=name, line=line, cosigned_at=signed_at)
 
     def last_cosigned(self, witness: str) -> int:
         """Return the size that a witness has cosigned last, as far as we know."""

@@ -16,6 +16,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext, suppress
+from dataclasses import replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from threading import Event
@@ -29,7 +30,7 @@ from psycopg.rows import DictRow
 from ledger.clock import Clock
 from ledger.log.checkpoint import Checkpoint
 from ledger.log.merkle import BadProof, check_consistency
-from ledger.log.note import Signer, sign
+from ledger.log.note import Note, Signer, sign
 from ledger.log.policy import Policy
 from ledger.log.proof_store import ProofStore, Signed
 from ledger.log.recorder import connect
@@ -163,6 +164,8 @@ class Publisher:
         self, connection: Connection[DictRow], store: ProofStore, *, ask_all: bool
     ) -> Round:
         newest = store.newest()
+        if newest is not None:
+            newest = self._signed_by_all(store, newest)
         if newest is None or (
             newest.checkpoint.size != store.size() and self._is_published(store, newest)
         ):
@@ -189,15 +192,39 @@ class Publisher:
             _require_unchanged(store, old.checkpoint, size)
         at = self._clock.now()
         with connection.transaction():
-            store.add_tiles(old_size=old_size, size=size)
-            tree = store.tree(size)
-            new = Checkpoint(self._origin, size, tree.root())
+            try:
+                store.add_tiles(old_size=old_size, size=size)
+                tree = store.tree(size)
+                new = Checkpoint(self._origin, size, tree.root())
+            except NoSuchTile:
+                raise _incomplete(size) from None
             if old:
                 _require_consistent(old.checkpoint, new, tree)
             signed = Signed(new, sign(new.text(), self._signers(at)), at)
             if not store.add_checkpoint(signed):
                 raise psycopg.IntegrityError("another publisher was first")
         return signed
+
+    def _signed_by_all(self, store: ProofStore, signed: Signed) -> Signed:
+        """Have keys sign the newest checkpoint that are in force since.
+
+        A key may be replaced at once, and nobody believe the old one any more: what it
+        has signed would find no witness, and a log that does not grow no reader.
+        """
+        at = self._clock.now()
+        known = {(name, id_) for name, id_, _ in Note.parse(signed.note).signatures}
+        text, note = signed.checkpoint.text(), signed.note
+        for signer in self._signers(at):
+            its = signer.verifier
+            if (its.name, its.key_id) in known:
+                continue
+            _require_unchanged(store, signed.checkpoint, store.size())
+            line = signer.line(text)
+            store.add_signature(
+                size=signed.checkpoint.size, verifier=its, line=line, signed_at=at
+            )
+            note += line
+        return replace(signed, note=note)
 
     def _have_cosigned(
         self, store: ProofStore, signed: Signed, *, ask_all: bool
@@ -231,8 +258,11 @@ class Publisher:
             )
 
     def _rests(self, witness: str) -> bool:
-        until, _ = self._resting.get(witness, (None, 0.0))
-        return until is not None and self._clock.now() < until
+        if witness not in self._resting:
+            return False
+        until, pause_s = self._resting[witness]
+        left_s = (until - self._clock.now()).total_seconds()
+        return 0 < left_s <= pause_s  # More is left of it when a clock was set back.
 
     def _let_rest(self, witness: str, error: NotCosigned) -> None:
         """Leave a witness alone for a while, twice as long each time."""
@@ -274,6 +304,13 @@ def _require_consistent(old: Checkpoint, new: Checkpoint, tree: TiledTree) -> No
         )
     except BadProof:
         raise _changed(old.size) from None
+
+
+def _incomplete(size: int) -> Forked:
+    return Forked(
+        f"Some of the first {size} events of the stored log are missing: somebody has"
+        " changed the database."
+    )
 
 
 def _changed(size: int) -> Forked:

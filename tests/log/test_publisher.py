@@ -13,6 +13,7 @@ from ledger.log.policy import Policy
 from ledger.log.publisher import Publisher, Round
 from ledger.log.recorder import LogStopped, connect
 from ledger.log.tiles import WIDTH, Tile
+from ledger.log.witness import Witness
 from tests.databases import Database
 from tests.log.opened import again, opened
 from tests.log.witnessing import (
@@ -299,6 +300,32 @@ def test_a_log_whose_signed_end_is_gone_stays_stopped(
     assert "first 10 events" in why_stopped(ledger)
 
 
+def test_a_log_with_an_event_missing_that_was_not_signed_yet_stops_too(
+    ledger, wire, published, database
+):
+    append(ledger, 10)
+    with psycopg.connect(database.url, autocommit=True) as owner:
+        owner.execute("ALTER TABLE ledger_log DISABLE TRIGGER USER")
+        owner.execute("DELETE FROM ledger_log WHERE position = 15")
+    assert published.round() == Round.STOPPED
+    assert why_stopped(ledger) == (
+        "Some of the first 20 events of the stored log are missing: somebody has"
+        " changed the database."
+    )
+    assert published.resume() == Round.STOPPED
+
+
+def test_a_clock_that_was_set_back_lets_no_witness_rest_for_longer(
+    ledger, wire, published
+):
+    wire.down |= {"a"}
+    append(ledger, 1)
+    assert published.round() == Round.WAITING
+    wire.down.clear()
+    wire.clock.passes(-3_600)
+    assert published.round() == Round.PUBLISHED
+
+
 def test_a_log_with_a_signed_event_taken_out_stops(ledger, wire, published, database):
     with psycopg.connect(database.url, autocommit=True) as owner:
         owner.execute("ALTER TABLE ledger_log DISABLE TRIGGER USER")
@@ -392,6 +419,66 @@ def test_while_keys_overlap_both_have_signed(ledger, wire):
     note = Note.parse(newest(ledger, wire).note)
     for signer in (new, SIGNER):
         assert note.signed_by([signer.verifier])
+    its.close()
+
+
+def trusting(wire, *signers):
+    """Tell the witnesses which keys of the log to believe from now on."""
+    verifiers = [each.verifier for each in signers]
+    for name, shelf in wire.shelves.items():
+        wire.witnesses[name] = Witness(COSIGNERS[name], verifiers, shelf)
+
+
+def test_a_key_that_is_replaced_at_once_does_not_hold_up_what_it_had_signed(
+    ledger, wire, published
+):
+    """Else nothing would ever be published again: no newer one is signed meanwhile."""
+    wire.down |= {"a"}
+    append(ledger, 5)
+    assert published.round() == Round.WAITING
+    published.close()
+    new = Signer(ORIGIN, key(2))
+    trusting(wire, new)
+    wire.down.clear()
+    its = publisher(ledger, wire, quorum="all", signers=lambda _: [new])
+    assert its.round() == Round.PUBLISHED
+    found = newest(ledger, wire, "all")
+    assert found.checkpoint.size == 15
+    assert open_note(found.note, [new.verifier])
+    append(ledger, 1)
+    assert its.round() == Round.PUBLISHED
+    its.close()
+
+
+def test_a_log_that_does_not_grow_is_signed_by_a_new_key_once(ledger, wire, published):
+    new = Signer(ORIGIN, key(2))
+    published.close()
+    its = publisher(ledger, wire, quorum="all", signers=lambda _: [new, SIGNER])
+    assert its.round() == Round.PUBLISHED
+    found = newest(ledger, wire, "all")
+    assert (found.checkpoint.size, wire.asked) == (10, ["a", "b", "c"])
+    for signer in (new, SIGNER):
+        assert open_note(found.note, [signer.verifier])
+    assert its.round() == Round.PUBLISHED
+    assert newest(ledger, wire, "all") == found
+    assert store_of(ledger).last_cosigned("a.example") == 10
+    its.close()
+
+
+def test_a_new_key_does_not_sign_what_somebody_has_changed(
+    ledger, wire, published, database
+):
+    published.close()
+    with psycopg.connect(database.url, autocommit=True) as owner:
+        owner.execute("ALTER TABLE ledger_log DISABLE TRIGGER USER")
+        owner.execute(
+            "UPDATE ledger_log SET leaf_hash = %s WHERE position = 3", (bytes(32),)
+        )
+    new = Signer(ORIGIN, key(2))
+    its = publisher(ledger, wire, quorum="all", signers=lambda _: [new])
+    assert its.round() == Round.STOPPED
+    note = Note.parse(newest(ledger, wire, "all").note)
+    assert not note.signed_by([new.verifier])
     its.close()
 
 
