@@ -50,7 +50,6 @@ from api.v1 import (
 from ledger.adapters.evidence import EvidenceStore
 from ledger.bootstrap import Installation, verifiers_of
 from ledger.clock import new_id
-from ledger.log.note import Signer
 from ledger.projections.runner import Runner
 
 BODY_MAX = 64 * 1024
@@ -82,17 +81,14 @@ def create_app(installation: Installation) -> Flask:
         installation.answers, installation.ledger.recorder, installation.clock
     ).install(app)
     installation.ledger.hear(heard)
-    signer = installation.signers(installation.clock.now())[0]
-    _serve_document(app, _routes(app, installation, signer))
+    _serve_document(app, _routes(app, installation))
     return app
 
 
 def describe() -> dict[str, Any]:
     """Return the OpenAPI document; it needs no installation behind the routes."""
     app = Flask("eticket-ledger", static_folder=None)
-    nothing = _Nothing()
-    installation, signer = cast("Installation", nothing), cast("Signer", nothing)
-    return _routes(app, installation, signer).as_dict()
+    return _routes(app, cast("Installation", _Nothing())).as_dict()
 
 
 class _Nothing:
@@ -102,7 +98,7 @@ class _Nothing:
         return self
 
 
-def _routes(app: Flask, its: Installation, signer: Signer) -> Document:
+def _routes(app: Flask, its: Installation) -> Document:
     document = Document(app)
     origin, views = its.origin, its.views
     runner = Runner(its.ledger)
@@ -159,9 +155,7 @@ def _routes(app: Flask, its: Installation, signer: Signer) -> Document:
             its.secrets, lambda: verifiers_of(origin, its.log_keys), origin=origin
         ),
         projections.blueprint(runner, its.clock),
-        log.blueprint(
-            its.ledger, signer, its.proofs, its.policy, _receipts(its), origin=origin
-        ),
+        log.blueprint(its.ledger, its.proofs, its.policy, _receipts(its)),
         tlog.blueprint(its.proofs, its.policy),
     ):
         document.register_blueprint(blueprint)

@@ -19,6 +19,7 @@ from ledger.errors import Malformed
 from ledger.log.export import Head, export_published
 from ledger.log.export import export as export_signed
 from ledger.log.note import Signer
+from ledger.log.proof_store import NotPublished
 from ledger.settings import Settings
 
 BEYOND_EVENTS = 2  # Header and checkpoint.
@@ -72,11 +73,22 @@ def export(output: Path | None, *, sign: bool) -> None:
 
 
 @log.command()
-def checkpoint() -> None:
-    """Sign how long the log is now and what its root is; print that note."""
+@click.option(
+    "--sign",
+    is_flag=True,
+    help="Sign how long the log is now, though no witness has seen it.",
+)
+def checkpoint(*, sign: bool) -> None:
+    """Print the published checkpoint: how long the log is and what its root is."""
     with opened() as its:
-        head = Head(its.ledger.recorder, _signer(its), its.origin)
-        click.echo(head.checkpoint(), nl=False)
+        if sign:
+            head = Head(its.ledger.recorder, _signer(its), its.origin)
+            click.echo(head.checkpoint(), nl=False)
+            return
+        published = its.proofs.published(its.policy)
+        if published is None:
+            raise NotPublished
+        click.echo(published.note, nl=False)
 
 
 @log.command()

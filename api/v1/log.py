@@ -14,8 +14,8 @@ from api.openapi.routes import Json, Routes
 from api.receipts import Receipts
 from ledger.application import Ledger
 from ledger.errors import Unknown
-from ledger.log.export import export
-from ledger.log.note import Signer, to_base64
+from ledger.log.export import export_published
+from ledger.log.note import to_base64
 from ledger.log.policy import Policy
 from ledger.log.proof_store import NotPublished, ProofStore, Published
 from ledger.log.tlog_proof import TlogProof
@@ -63,23 +63,17 @@ class ConsistencyOut(Strict):
 
 
 def blueprint(
-    ledger: Ledger,
-    signer: Signer,
-    proofs: ProofStore,
-    policy: Policy,
-    receipts: Receipts,
-    *,
-    origin: str,
+    ledger: Ledger, proofs: ProofStore, policy: Policy, receipts: Receipts
 ) -> Blueprint:
     routes = Routes("log", "/v1/log", "What is recorded, and its proof.")
 
     @routes.text("/export", JSON_LINES)
     def everything() -> Response:
-        """Send every event and a signed checkpoint, as JSON lines.
+        """Send the events up to the published checkpoint, and that, as JSON lines.
 
         `ledgerctl log verify` checks them without trusting this server.
         """
-        lines = export(ledger.recorder, signer, origin)
+        lines = export_published(ledger.recorder, published(proofs, policy))
         return Response(lines, mimetype=JSON_LINES)
 
     @routes.text("/checkpoint", PLAIN)
