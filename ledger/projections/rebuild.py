@@ -14,7 +14,8 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from types import ModuleType
 
@@ -134,7 +135,10 @@ class Rebuild:
         while True:
             self._done = 0
             try:
-                with connect(self._view.datastore) as connection:
+                with (
+                    connect(self._view.datastore) as connection,
+                    self._alone(connection),
+                ):
                     return self._run(connection, tell)
             except Stopped as stopped:
                 self._note(stopped)
@@ -156,14 +160,12 @@ class Rebuild:
 
     def abandon(self) -> None:
         """Throw away what was rebuilt so far. Raises `RebuildRunning`."""
-        with connect(self._view.datastore) as connection:
-            self._be_alone(connection)
+        with connect(self._view.datastore) as connection, self._alone(connection):
             connection.execute("SELECT projection_rebuild_drop(%s)", (self.name,))
 
     def _run(
         self, connection: Connection[DictRow], tell: Callable[[Progress], None]
     ) -> int:
-        self._be_alone(connection)
         self._position = self._begin(connection)
         self._began_s = time.monotonic()
         for attempt in range(SWAP_ATTEMPTS_MAX):
@@ -182,9 +184,16 @@ class Rebuild:
                 return reached
         raise RebuildHeldUp(name=self.name)
 
-    def _be_alone(self, connection: Connection[DictRow]) -> None:
+    @contextmanager
+    def _alone(self, connection: Connection[DictRow]) -> Iterator[None]:
         if not locks.take(connection, self.lock_key):
             raise RebuildRunning(name=self.name)
+        try:
+            yield
+        finally:
+            # The server may take its time to see that a connection is gone.
+            with suppress(psycopg.Error):
+                locks.give_back(connection, self.lock_key)
 
     def _begin(self, connection: Connection[DictRow]) -> int:
         """Find or make the new tables; from here on they come before the old ones."""
