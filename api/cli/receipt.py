@@ -73,7 +73,7 @@ def receipt() -> None:
     "--policy",
     "policy_file",
     type=_file,
-    help="Witnesses whose cosignatures say when the checkpoint was the newest.",
+    help="Witnesses, a quorum of whom says when the checkpoint was the newest.",
 )
 @click.option(
     "--at",
@@ -152,9 +152,8 @@ class _Case:
     ) -> Finding:
         checkpoint = self.checkpoint
         assert self._against is not None
-        times = [*policy.cosigned(self._against.note).values()]
-        times += [at for at in (got_at, self._live_at) if at is not None]
-        seen_at = max(times, default=None)
+        times = policy.agreed_at(self._against.note), got_at, self._live_at
+        seen_at = max((at for at in times if at is not None), default=None)
         return judge(self.receipt, checkpoint, evidence, seen_at=seen_at)
 
 

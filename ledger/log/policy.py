@@ -104,6 +104,20 @@ class Policy:
                 witnessed.add(group.name)
         return self.quorum in witnessed
 
+    def agreed_at(self, note: Note) -> datetime | None:
+        """Return until when at least a quorum has held a checkpoint to be the newest.
+
+        Each by its own clock; one witness that is behind the others, or whose clock is
+        wrong, does not count alone. None: no quorum cosigned, or nobody is believed.
+        """
+        cosigned = self.cosigned(note)
+        if self.quorum == NONE:
+            return None
+        for at in sorted(cosigned.values(), reverse=True):
+            if self.is_met([name for name, its in cosigned.items() if its >= at]):
+                return at
+        return None
+
 
 def _cosigned_at(note: Note, witness: KnownWitness) -> datetime | None:
     its = witness.verifier

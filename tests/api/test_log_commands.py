@@ -28,6 +28,7 @@ from ledger.log.witness import PATH, REQUEST_MAX, Witness
 from ledger.settings import Settings
 from ledger.vocabulary.codes import Role
 from tests.api.callers import Callers, offering_body
+from tests.log.witnessing import key
 
 VECTORS = Path(__file__).parent.parent / "vectors" / "tlog_vectors.json"
 
@@ -241,6 +242,38 @@ def test_a_receipt_that_the_log_does_not_keep_proves_a_loss(
     text = Receipt.now(installation.origin, [Promised(bytes(32), 2)], at=at).text()
     file.write_text(installation.signers(at)[0].sign(text))
     assert ledgerctl(*held, "--log", export)[0] == 2
+
+
+def test_one_witness_s_clock_proves_no_loss_where_two_are_wanted(
+    ledgerctl, callers: Callers, installation, keys, tmp_path
+):
+    """Whoever is left behind by the others still cosigns an old checkpoint anew."""
+    callers.offering()
+    checkpoint, export = tmp_path / "checkpoint", tmp_path / "export"
+    note = publish(installation)
+    assert ledgerctl("log", "export", "--output", export)[0] == 0
+    at, file = installation.clock.now(), tmp_path / "receipt"
+    promised = Receipt.now(installation.origin, [Promised(bytes(32), None)], at=at)
+    file.write_text(installation.receipt_signer().sign(promised.text()))
+    names = [f"w{number}" for number in (1, 2, 3)]
+    witnesses = [Cosigner(f"{name}.example", key(ord(name[1]))) for name in names]
+    policy = tmp_path / "policy"
+    lines = [
+        f"witness {each} {witnesses[nr].verifier}" for nr, each in enumerate(names)
+    ]
+    lines += [f"group most 2 {' '.join(names)}", "quorum most", ""]
+    policy.write_text("\n".join(lines))
+    text, late = Note.parse(note).text, at + timedelta(hours=2)
+    held = ("receipt", "verify", file, *keys, "--checkpoint", checkpoint)
+    for times, expected in (
+        ((at, at, late), 2),
+        ((late,), 2),
+        ((late, at, late), 1),
+    ):
+        said = zip(witnesses, times, strict=False)
+        checkpoint.write_text(note + "".join(w.line(text, at=t) for w, t in said))
+        code, out, _ = ledgerctl(*held, "--log", export, "--policy", policy)
+        assert code == expected, out
 
 
 def test_the_log_s_key_is_changed_and_both_are_believed_for_a_while(
