@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Sequence
+from time import sleep
 
 import psycopg
 from eventsourcing.persistence import ApplicationRecorder, Notification, Subscription
@@ -68,6 +69,7 @@ class PositionSubscription(Subscription[ApplicationRecorder]):
                 pass
         except psycopg.Error:
             self._hang_up()
+            sleep(POLL_S)  # There may be no connection to listen by for a while.
 
     def _hang_up(self) -> None:
         if self._listening is not None:

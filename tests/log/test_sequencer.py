@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import socket
+import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import replace
@@ -26,6 +27,7 @@ from ledger.log.leaf import leaf
 from ledger.log.merkle import leaf_hash
 from ledger.log.recorder import Command, CommandRepeated, LogStopped, channel
 from ledger.log.sequencer import Sequencer
+from ledger.log.subscription import POLL_S, PositionSubscription
 from tests.log.opened import POOL_SIZE
 
 REQUEST = hashlib.sha256(b"a request").digest()
@@ -45,6 +47,24 @@ def test_an_append_has_no_position_until_it_is_sequenced(ledger):
     assert recorder.sequence() == 0
     found = recorder.select_notifications(None, 10)
     assert [(each.id, each.originator_id.int) for each in found] == [(1, 1), (2, 2)]
+
+
+def test_a_reader_that_cannot_listen_asks_now_and_then(ledger):
+    """As where the server has no connection left to give."""
+    tried = 0
+
+    def listen() -> psycopg.Connection[DictRow]:
+        nonlocal tried
+        tried += 1
+        if tried == 3:
+            ledger.recorder.insert_events([stored(UUID(int=1))])
+        raise psycopg.OperationalError("too many clients")
+
+    begun_s = time.monotonic()
+    with PositionSubscription(ledger.recorder, None, (), listen=listen) as reader:
+        assert next(reader).id == 1
+    assert tried == 3
+    assert time.monotonic() - begun_s > 2 * POLL_S
 
 
 def test_a_commit_that_comes_late_is_not_passed_over(ledger, database):
