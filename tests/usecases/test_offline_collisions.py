@@ -60,22 +60,34 @@ def test_10_a_lost_card_is_refused_its_exposure_shown_and_its_right_reissued(foy
 
 
 def test_10_of_a_loss_told_and_a_tap_at_once_one_is_first(foyer):
-    for number in range(4):
+    for _ in range(4):
         ticket_id, card = foyer.on_card()
         leased, lost = at_once(
             partial(foyer.lease, ticket_id, card, at=LOST_AT),
             partial(foyer.lose, card, at=LOST_AT),
         )
         assert [each.ticket_id for each in lost.exposed] == [ticket_id]
-        # Whoever comes with the card now gets nothing that he did not have before.
-        if leased != "medium_blocked":
-            serial = f"T-{number:06}"
-            paper = foyer.mark(ticket_id, card, leased, serial, at=LOST_AT)
-            foyer.printed(ticket_id, leased, serial, at=LOST_AT)
-            assert (paper.serial, foyer.now(ticket_id).life) == (serial, Life.DISPENSED)
-        else:
+        if leased == "medium_blocked":
             foyer.block(card, at=LATER)
             assert foyer.now(ticket_id).form.kind == FormKind.ELECTRONIC
+        else:
+            nothing_is_printed(foyer, ticket_id, card, leased)
+
+
+def test_10_a_card_that_is_lost_while_it_lies_on_a_machine_prints_nothing(foyer):
+    ticket_id, card = foyer.on_card()
+    leased = foyer.lease(ticket_id, card, at=LOST_AT)
+    foyer.lose(card, at=LOST_AT)
+    nothing_is_printed(foyer, ticket_id, card, leased)
+
+
+def nothing_is_printed(foyer, ticket_id, card, leased):
+    """The mark is the point of no return, and it comes after the loss."""
+    with pytest.raises(Refusal) as refused:
+        foyer.mark(ticket_id, card, leased, "T-000001", at=LOST_AT)
+    assert refused.value.code == "medium_blocked"
+    ticket = foyer.now(ticket_id)
+    assert (ticket.life, ticket.form.serial) == (Life.OWNED, None)
 
 
 @pytest.mark.parametrize("reissued", [False, True], ids=["suspended", "reissued"])
