@@ -49,6 +49,20 @@ def test_an_append_has_no_position_until_it_is_sequenced(ledger):
     assert [(each.id, each.originator_id.int) for each in found] == [(1, 1), (2, 2)]
 
 
+@pytest.mark.parametrize("topic", ["", "é", "a\nb", "a\x7f", "x" * 256])
+def test_an_event_whose_topic_no_leaf_can_say_is_not_taken_in(ledger, topic):
+    """It could not be exported, and not be removed either."""
+    whole = [
+        StoredEvent(uuid4(), 1, "a topic ~", b""),
+        StoredEvent(uuid4(), 1, topic, b""),
+    ]
+    for events in (whole, whole[1:]):
+        with pytest.raises(IntegrityError, match="ledger_events_topic_check"):
+            ledger.recorder.append(events)
+    ledger.recorder.append(whole[:1])
+    assert ledger.recorder.sequence() == 1
+
+
 def test_a_reader_that_cannot_listen_asks_now_and_then(ledger):
     """As where the server has no connection left to give."""
     tried = 0
