@@ -43,6 +43,7 @@ from ledger.log.verify import Wrong
 REFUTED = 1
 OVERLAP_DAYS = 30
 OVERLAP_DAYS_MAX = 3_650
+BECAUSE_MAX = 500
 
 _file = click.Path(exists=True, dir_okay=False, path_type=Path)
 KEYS = click.option(
@@ -117,19 +118,31 @@ def publish(*, once: bool, with_parent: bool) -> None:
         log.info("publisher", state="ended")
 
 
+def _sentence(_: click.Context, __: click.Parameter, said: str) -> str:
+    if not said.strip() or not said.isprintable() or len(said) > BECAUSE_MAX:
+        raise click.BadParameter(f"say it in 1 to {BECAUSE_MAX} characters, on a line")
+    return said.strip()
+
+
 @click.command()
-def resume() -> None:
+@click.option(
+    "--because",
+    required=True,
+    callback=_sentence,
+    help="What was found and done about it; it is kept with the log for ever.",
+)
+def resume(because: str) -> None:
     """Let a log that was stopped go on, if the reason is gone.
 
-    What was signed is compared and every witness asked; while one contradicts, or their
-    quorum does not answer, the log stays stopped. No other publisher may run.
+    What was signed is compared and every witness asked; while one contradicts, or does
+    not answer, the log stays stopped. No other publisher may run.
     """
     with opened(DatabaseRole.PUBLISHER) as its, its.publisher() as publisher:
         why = its.proofs.stopped()
         if why is None:
             click.echo("The log is not stopped.")
             return
-        came = publisher.resume()
+        came = publisher.resume(because=because)
         if came == Round.STANDING_BY:
             raise PublisherRuns
         if came != Round.PUBLISHED:

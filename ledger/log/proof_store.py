@@ -223,9 +223,9 @@ class ProofStore:
         rows = self._rows("SELECT why FROM ledger_stop")
         return rows[0]["why"] if rows else None
 
-    def resume(self) -> None:
-        """Let appends go on."""
-        self._rows("DELETE FROM ledger_stop RETURNING why")
+    def resume(self, because: str) -> None:
+        """Let appends go on; why they were stopped, and go on now, is kept."""
+        self._rows("SELECT ledger_resume(%s)", because)
 
     def stop(self, why: str) -> None:
         """Let nothing more be appended. What stopped it before, stays."""

@@ -126,9 +126,10 @@ class Publisher:
             self.close()
             raise
 
-    def resume(self) -> Round:
+    def resume(self, *, because: str) -> Round:
         """Let appends go on after a stop, if its reason is gone.
 
+        `because` says of what an operator has convinced himself, and is kept.
         `PUBLISHED` if they do: what was signed is here, unchanged, every witness has
         answered, none is ahead, and their quorum cosigned. Otherwise the stop stays.
         """
@@ -148,7 +149,7 @@ class Publisher:
         if self._resting:  # Who did not answer may still be ahead.
             return Round.WAITING
         if came == Round.PUBLISHED:
-            store.resume()
+            store.resume(because)
         return came
 
     def close(self) -> None:

@@ -376,6 +376,32 @@ def test_with_an_old_backup_and_a_witness_ahead_nothing_is_accepted(
     assert callers.ada.get("/v1/me").status == 200
 
 
+def test_a_stopped_log_is_resumed_by_who_says_why(
+    ledgerctl, callers: Callers, installation, database
+):
+    assert ledgerctl("log", "resume", "--because", "so") == (
+        0,
+        "The log is not stopped.\n",
+        "",
+    )
+    with psycopg.connect(database.url) as owner:
+        owner.execute("INSERT INTO ledger_stop (why) VALUES ('A witness leads.')")
+    for words in ((), ("--because", " "), ("--because", "x" * 501)):
+        assert ledgerctl("log", "resume", *words)[0] == 2
+    refused = callers.issuer.post("/v1/offerings", **offering_body())
+    assert refused.refusal == (409, "log_stopped")
+    with installation.publisher() as publisher:
+        publisher.round()
+        code, _, said = ledgerctl("log", "resume", "--because", "so")
+        assert (code, said.split(";")[0]) == (1, "Another process publishes this log")
+    code, out, _ = ledgerctl("log", "resume", "--because", "The witness was broken.")
+    assert code == 0
+    assert out == "Appends go on. It was stopped because: A witness leads.\n"
+    callers.offering()
+    code, out, _ = ledgerctl("doctor")
+    assert "and resumed: The witness was broken." in out
+
+
 def test_a_witness_wants_to_know_whose_logs_it_watches(ledgerctl, tmp_path):
     words = ("witness", "serve", "--name", "w", "--key", tmp_path / "k")
     code, _, said = ledgerctl(*words, "--state", tmp_path / "state")

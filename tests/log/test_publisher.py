@@ -28,6 +28,8 @@ from tests.log.witnessing import (
     store_of,
 )
 
+BECAUSE = "the newest backup is back"
+
 
 @pytest.fixture
 def wire():
@@ -242,14 +244,23 @@ def test_a_stopped_log_goes_on_once_nobody_contradicts_it(
     assert published.round() == Round.PUBLISHED
     restored(ledger, database, 10)
     assert published.round(ask_all=True) == Round.STOPPED
-    assert published.resume() == Round.STOPPED  # The witness says what it said.
+    assert (
+        published.resume(because=BECAUSE) == Round.STOPPED
+    )  # The witness says what it said.
     wire.down |= {"a", "b", "c"}
-    assert published.resume() == Round.WAITING  # And to be silent is not to agree.
+    assert (
+        published.resume(because=BECAUSE) == Round.WAITING
+    )  # And to be silent is not to agree.
     assert "only 10 are here" in why_stopped(ledger)
     published.close()
     without = publisher(ledger, wire, policy=Policy())
-    assert without.resume() == Round.PUBLISHED
+    assert without.resume(because=BECAUSE) == Round.PUBLISHED
     assert store_of(ledger).stopped() is None
+    with psycopg.connect(database.url) as owner:
+        ((why, because),) = owner.execute(
+            "SELECT why, because FROM ledger_resumptions"
+        ).fetchall()
+        assert ("only 10 are here" in why, because) == (True, BECAUSE)
     append(ledger, 1)
     without.close()
 
@@ -266,9 +277,9 @@ def test_a_log_that_somebody_has_changed_goes_on_when_it_is_as_it_was(
         owner.execute(change, (bytes(32),))
         append(ledger, 5)
         assert published.round() == Round.STOPPED
-        assert published.resume() == Round.STOPPED
+        assert published.resume(because=BECAUSE) == Round.STOPPED
         owner.execute(change, (true,))
-    assert published.resume() == Round.PUBLISHED
+    assert published.resume(because=BECAUSE) == Round.PUBLISHED
     append(ledger, 1)
 
 
@@ -282,10 +293,10 @@ def test_a_log_that_says_it_is_shorter_than_was_signed_stays_stopped(
     with psycopg.connect(database.url, autocommit=True) as owner:
         owner.execute("UPDATE ledger_head SET size = 12")
     wire.down.clear()
-    assert published.resume() == Round.STOPPED
+    assert published.resume(because=BECAUSE) == Round.STOPPED
     with psycopg.connect(database.url, autocommit=True) as owner:
         owner.execute("UPDATE ledger_head SET size = 15")
-    assert published.resume() == Round.PUBLISHED
+    assert published.resume(because=BECAUSE) == Round.PUBLISHED
 
 
 def test_a_log_whose_signed_end_is_gone_stays_stopped(
@@ -296,7 +307,7 @@ def test_a_log_whose_signed_end_is_gone_stays_stopped(
         owner.execute("DELETE FROM ledger_log WHERE position > 8")
         owner.execute("UPDATE ledger_head SET size = 8")
     assert published.round() == Round.STOPPED
-    assert published.resume() == Round.STOPPED
+    assert published.resume(because=BECAUSE) == Round.STOPPED
     assert "first 10 events" in why_stopped(ledger)
 
 
@@ -312,7 +323,7 @@ def test_a_log_with_an_event_missing_that_was_not_signed_yet_stops_too(
         "Some of the first 20 events of the stored log are missing: somebody has"
         " changed the database."
     )
-    assert published.resume() == Round.STOPPED
+    assert published.resume(because=BECAUSE) == Round.STOPPED
 
 
 def test_a_clock_that_was_set_back_lets_no_witness_rest_for_longer(
@@ -332,7 +343,7 @@ def test_a_log_with_a_signed_event_taken_out_stops(ledger, wire, published, data
         owner.execute("DELETE FROM ledger_log WHERE position = 5")
     append(ledger, 1)
     assert published.round() == Round.STOPPED
-    assert published.resume() == Round.STOPPED
+    assert published.resume(because=BECAUSE) == Round.STOPPED
 
 
 def test_a_backup_from_before_the_first_checkpoint_is_noticed_too(

@@ -347,6 +347,8 @@ def test_what_waits_too_long_and_what_was_stopped_is_found(log, database):
     tamper(database, "INSERT INTO ledger_stop (why) VALUES ('a witness is ahead')")
     (stopped,) = found(log)["writing"]
     assert (stopped.state, "a witness is ahead" in stopped.says) == (State.FAIL, True)
+    tamper(database, "SELECT ledger_resume('it went home')")
+    assert "writing" not in found(log)
 
 
 def test_events_that_nobody_signs_for_are_found(log):

@@ -47,9 +47,8 @@ MAY: Mapping[str, Rights] = {
     "ledger_inbox_1": _WAITING,
     "ledger_tickets": _rights(),
     "ledger_commands": _WAITING,
-    "ledger_stop": _rights(
-        app="SELECT", views="SELECT", publisher="SELECT INSERT DELETE"
-    ),
+    "ledger_stop": _rights(app="SELECT", views="SELECT", publisher="SELECT INSERT"),
+    "ledger_resumptions": _rights(publisher="SELECT", auditor="SELECT"),
     # Its proof.
     "ledger_tiles": _PROOF,
     "ledger_checkpoints": _PROOF,
@@ -97,6 +96,7 @@ MAY_CALL: Mapping[str, Rights] = {
     "ledger_append_one": _rights(app=_CALL),
     "ledger_place": _rights(app=_CALL),
     "ledger_sequence": _rights(app=_CALL, views=_CALL, publisher=_CALL),
+    "ledger_resume": _rights(publisher=_CALL),
     "projection_rebuild_begin": _rights(views=_CALL),
     "projection_rebuild_drop": _rights(views=_CALL),
     "projection_rebuild_analyze": _rights(views=_CALL),

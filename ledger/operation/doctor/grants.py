@@ -20,6 +20,7 @@ APPEND_ONLY = (
     "ledger_tiles",
     "ledger_checkpoints",
     "ledger_cosignatures",
+    "ledger_resumptions",
 )
 SHOWN_MAX = 3
 MEND = "Run `ledgerctl roles`, and find out who changed the grants."

@@ -19,6 +19,9 @@ SELECT count(*), EXTRACT(epoch FROM clock_timestamp() - min(received_at))::float
 FROM ledger_inbox
 """
 _STOP = "SELECT why, stopped_at FROM ledger_stop"
+_RESUMED = """
+SELECT stopped_at, because FROM ledger_resumptions ORDER BY resumed_at DESC LIMIT 1
+"""
 _SIGNED = """
 SELECT h.size, COALESCE(c.size, 0), EXTRACT(epoch FROM %s - c.signed_at)::float
 FROM ledger_head h
@@ -58,6 +61,10 @@ def examine_writing(patient: Patient) -> Iterator[Finding]:
         why, at = row
         do = "Decide as docs/operations.md says: nothing is appended until then."
         yield fail("writing", f"stopped since {at:%Y-%m-%d %H:%M:%S}: {why}", do)
+    elif row := patient.ask_one(_RESUMED):
+        at, because = row
+        said = f"stopped last at {at:%Y-%m-%d %H:%M:%S} and resumed: {because}"
+        yield ok("writing", f"appends are taken; {said}")
     else:
         yield ok("writing", "appends are taken")
 
