@@ -11,6 +11,7 @@ from uuid import UUID
 
 from flask import Flask, Response, g, has_request_context, request
 
+from api.idempotency import REPLAYED
 from api.positions import LEDGER_POSITION
 from ledger.aggregates.base import Recorded
 from ledger.clock import Clock
@@ -55,7 +56,7 @@ class Receipts:
             return answer
         recorded: dict[tuple[UUID, int], None] = g.get("recorded", {})
         promised = self._proofs.promised([*recorded][-EVENTS_IN_HEADER_MAX:])
-        if not promised:  # An earlier command's answer, told again.
+        if not promised and REPLAYED in answer.headers:  # What it recorded then.
             promised = self._proofs.promised_at(int(position))
         if promised:
             answer.headers[LEDGER_RECEIPT] = to_base64(self._sign(promised).encode())

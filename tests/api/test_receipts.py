@@ -54,6 +54,22 @@ def test_a_command_is_answered_with_a_receipt_for_all_it_recorded(
         assert event.leaf_hash == placed
 
 
+def test_who_records_nothing_gets_no_receipt_for_what_others_recorded(
+    callers: Callers, installation
+):
+    """The position in the answer is that of the log's newest event."""
+    ticket_id = callers.ticket(callers.ada)
+    before = installation.ledger.position()
+    dry = callers.ada.call(
+        "POST",
+        f"/v1/tickets/{ticket_id}/gift-offers?dry_run=true",
+        json={"to_party_id": str(callers.ben.party_id)},
+        headers=WANTED,
+    )
+    assert (dry.status, installation.ledger.position()) == (200, before)
+    assert LEDGER_RECEIPT not in dry.headers
+
+
 @pytest.mark.parametrize("headers", [{}, {"Want-Receipt": "?0"}, {"Want-Receipt": "1"}])
 def test_who_does_not_ask_gets_none(callers: Callers, headers):
     assert LEDGER_RECEIPT not in offer(callers, headers).headers
