@@ -87,7 +87,10 @@ def public_addresses(
             address = ipaddress.ip_address(each)
         except ValueError:  # With a zone, as fe80::1%eth0: never a public one.
             raise Forbidden("the host is on a local network") from None
-        if not (is_public(address) or (loopback and address.is_loopback)):
+        # Python's versions differ in whether a mapped address can be a loopback.
+        mapped = getattr(address, "ipv4_mapped", None) is not None
+        ours = address.is_loopback and not mapped
+        if not (is_public(address) or (loopback and ours)):
             raise Forbidden("the host is on a private network")
     return found
 
