@@ -31,6 +31,8 @@ class HomeTaken(Conflict):
 )
 def create(origin: str, schema: str | None, home: Path | None) -> None:
     """Make a log of its own beside the others, and print the settings that name it."""
+    if not origin:  # As a setting it would be one that is not set.
+        raise click.BadParameter("say the log's public name", param_hint="ORIGIN")
     around = Settings.load()
     named = Settings.from_environ(
         {"LEDGER_ORIGIN": origin, "LEDGER_SCHEMA": schema or schema_for(origin)}

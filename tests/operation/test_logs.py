@@ -207,7 +207,7 @@ def test_a_log_is_made_beside_the_others_and_listed_with_them(
     for line in out.splitlines():
         monkeypatch.setenv(*line.split("=", 1))
     assert ledgerctl("log", "key")[1].startswith("two.example/log+")
-    for wrong in ("has space", "plus+sign"):
+    for wrong in ("has space", "plus+sign", ""):
         assert ledgerctl("log", "create", wrong)[0] == 2
 
 
