@@ -20,6 +20,7 @@ from ledger.log.export import Head, export_published
 from ledger.log.export import export as export_signed
 from ledger.log.note import Signer
 from ledger.log.proof_store import NotPublished
+from ledger.log.recorder import LogStopped
 from ledger.settings import Settings
 
 BEYOND_EVENTS = 2  # Header and checkpoint.
@@ -133,4 +134,7 @@ def _write(lines: Iterator[str], size: int, file: BinaryIO) -> None:
 
 
 def _signer(its: Installation) -> Signer:
+    """Return the newest key's. Raises `LogStopped`: nothing more is to be signed."""
+    if (why := its.proofs.stopped()) is not None:
+        raise LogStopped(says=why)
     return its.signers(its.clock.now())[0]

@@ -9,11 +9,13 @@ event stays what it was, to the byte.
 from __future__ import annotations
 
 import base64
+import logging
 import secrets
 from collections.abc import Mapping
 from typing import LiteralString
 from uuid import UUID
 
+from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from eventsourcing.postgres import PostgresDatastore
 from psycopg.rows import DictRow
@@ -26,6 +28,8 @@ REWRAP_BATCH = 500
 
 _KEY_BITS = 256
 _NONCE_LENGTH = 12
+
+_log = logging.getLogger(__name__)
 
 # One step along the index for each name, however many keys there are.
 _ONE_OF_EACH = """
@@ -68,13 +72,22 @@ class SubjectCipher:
         return base64.b64encode(nonce + sealed).decode()
 
     def open(self, subject_id: UUID, sealed: str) -> str | None:
-        """Return the text, or None once the subject's key is destroyed."""
+        """Return the text, or None once the subject's key is destroyed or lost.
+
+        Lost: after a restore without it, what is sealed next gets a new key, which does
+        not open what was sealed before. Nor does any key open another's words.
+        """
         key = self._key(subject_id)
         if key is None:
             return None
         raw = base64.b64decode(sealed)
         nonce, ciphertext = raw[:_NONCE_LENGTH], raw[_NONCE_LENGTH:]
-        return AESGCM(key).decrypt(nonce, ciphertext, subject_id.bytes).decode()
+        try:
+            text = AESGCM(key).decrypt(nonce, ciphertext, subject_id.bytes)
+        except InvalidTag:
+            _log.warning("the key of %s does not open what is said of it", subject_id)
+            return None
+        return text.decode()
 
     def destroy(self, subject_id: UUID) -> None:
         """Destroy a subject's key for ever; done twice, it stays destroyed.

@@ -49,6 +49,9 @@ _CONNINFO = "POSTGRES_CONNINFO"
 # As patient with a server that restarts as the library is.
 ATTEMPTS_MAX, WAIT_S = 10, 0.2
 
+# The server is there, and would say so again.
+FOR_GOOD = psycopg.errors.QueryCanceled, psycopg.errors.ProgramLimitExceeded
+
 # Of migrations/0008_sequenced_log.sql.
 STOPPED, CARRIED_OUT = "LG001", "LG002"
 
@@ -290,7 +293,9 @@ class LedgerRecorder(postgres.PostgresApplicationRecorder):
         for _ in range(ATTEMPTS_MAX - 1):
             try:
                 return attempt()
-            except (InterfaceError, OperationalError):
+            except (InterfaceError, OperationalError) as error:
+                if isinstance(error.__cause__, FOR_GOOD):
+                    raise
                 sleep(WAIT_S)
                 self.datastore.pool.check()
         return attempt()

@@ -27,7 +27,16 @@ class Sequencer:
         self._recorder = recorder
 
     def run(self, stop: Event) -> None:
-        """Sequence until `stop` is set; wait for a server that went away."""
+        """Sequence until `stop` is set; wait for a server that went away.
+
+        If that cannot be, `stop` is set for whatever runs beside this, too.
+        """
+        try:
+            self._run(stop)
+        finally:
+            stop.set()
+
+    def _run(self, stop: Event) -> None:
         idle_s = IDLE_MIN_S
         while not stop.wait(idle_s):
             try:

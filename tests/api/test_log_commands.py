@@ -390,6 +390,8 @@ def test_a_stopped_log_is_resumed_by_who_says_why(
         assert ledgerctl("log", "resume", *words)[0] == 2
     refused = callers.issuer.post("/v1/offerings", **offering_body())
     assert refused.refusal == (409, "log_stopped")
+    for words in (("checkpoint", "--sign"), ("export", "--sign")):
+        assert ledgerctl("log", *words) == (1, "", "A witness leads.\n")
     with installation.publisher() as publisher:
         publisher.round()
         code, _, said = ledgerctl("log", "resume", "--because", "so")

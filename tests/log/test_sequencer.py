@@ -19,16 +19,27 @@ from uuid import UUID, uuid4
 
 import psycopg
 import pytest
-from eventsourcing.persistence import IntegrityError, StoredEvent
+from eventsourcing.persistence import (
+    IntegrityError,
+    OperationalError,
+    ProgrammingError,
+    StoredEvent,
+)
 from psycopg import Cursor, IsolationLevel
+from psycopg.conninfo import make_conninfo
 from psycopg.rows import DictRow
 
 from ledger.log.leaf import leaf
 from ledger.log.merkle import leaf_hash
-from ledger.log.recorder import Command, CommandRepeated, LogStopped, channel
+from ledger.log.recorder import (
+    Command,
+    CommandRepeated,
+    LogStopped,
+    channel,
+)
 from ledger.log.sequencer import Sequencer
 from ledger.log.subscription import POLL_S, PositionSubscription
-from tests.log.opened import POOL_SIZE
+from tests.log.opened import POOL_SIZE, again
 
 REQUEST = hashlib.sha256(b"a request").digest()
 COMMAND = Command(actor="ann", key="k-1", request=REQUEST)
@@ -61,6 +72,36 @@ def test_an_event_whose_topic_no_leaf_can_say_is_not_taken_in(ledger, topic):
             ledger.recorder.append(events)
     ledger.recorder.append(whole[:1])
     assert ledger.recorder.sequence() == 1
+
+
+def test_a_sequencer_that_cannot_go_on_ends_what_runs_beside_it(ledger, database):
+    """Else its process would seem to work, and nothing get a position."""
+    with psycopg.connect(database.url) as owner:
+        owner.execute("DROP FUNCTION ledger_sequence")
+    stop = Event()
+    with pytest.raises(ProgrammingError):
+        Sequencer(ledger.recorder).run(stop)
+    assert stop.is_set()
+
+
+@pytest.mark.parametrize(
+    ("asked", "refused"),
+    [
+        ("pg_sleep(9)", "statement timeout"),
+        ("repeat(repeat('x', 1000000), 2000)", "requested length too large"),
+    ],
+)
+def test_what_the_server_would_refuse_again_is_asked_once(
+    ledger, database, asked, refused
+):
+    limited = make_conninfo(database.server_url, options="-c statement_timeout=500ms")
+    with (
+        again(replace(database, server_url=limited)) as hasty,
+        pytest.raises(OperationalError, match=refused),
+    ):
+        hasty.recorder._select(f"SELECT nextval('ledger_tickets'), {asked}", ())
+    rows = ledger.recorder._select("SELECT last_value FROM ledger_tickets", ())
+    assert [row["last_value"] for row in rows] == [1]
 
 
 def test_a_reader_that_cannot_listen_asks_now_and_then(ledger):
