@@ -5,7 +5,6 @@ has one way of being written.
 """
 
 import re
-import unicodedata
 from base64 import b64decode, b64encode
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
@@ -15,6 +14,8 @@ from uuid import UUID
 
 from marshmallow import Schema, ValidationError, fields, validate
 
+from ledger.vocabulary.text import is_text
+
 TEXT_MAX = 200
 YEAR_MIN = 2000
 YEAR_MAX = 2199
@@ -23,8 +24,6 @@ INTEGER_MAX = 2**53 - 1  # What every JSON reader keeps exact (RFC 8259 section 
 _CANONICAL_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _HEX = re.compile(r"([0-9a-f]{2})*")
 _BASE64_PATTERN = "^[A-Za-z0-9+/]*={0,2}$"
-# Control characters and half surrogates are no text; the database refuses both.
-_NO_TEXT = frozenset({"Cc", "Cs"})
 
 
 class Text(fields.String):
@@ -35,7 +34,7 @@ class Text(fields.String):
 
     def _deserialize(self, value: Any, *rest: Any, **more: Any) -> str:
         text = super()._deserialize(value, *rest, **more)
-        if any(unicodedata.category(letter) in _NO_TEXT for letter in text):
+        if not is_text(text):
             raise ValidationError("Text has no control characters.")
         return text
 

@@ -38,6 +38,7 @@ from ledger.usecases import allowances, gift_lines, groups
 from ledger.usecases.answers import seal_answer
 from ledger.vocabulary.codes import OFFLINE_HORIZON_S
 from ledger.vocabulary.ids import contact_id
+from ledger.vocabulary.text import is_text
 
 # 32 random bytes in base64url, without padding.
 CLAIM_LENGTH = 43
@@ -47,7 +48,7 @@ MESSAGE_MAX = 280
 
 class BadMessage(Malformed):
     code = "malformed"
-    says = "A message has 1 to {most} characters."
+    says = "A message has 1 to {most} characters, none of them a control character."
 
 
 class BadRecipient(Malformed):
@@ -165,7 +166,7 @@ def offer_within(
     its own: the contact's, the sender's. Raises `BadMessage`.
     """
     require_some(ticket_ids)
-    if message is not None and not 1 <= len(message) <= MESSAGE_MAX:
+    if message is not None and not _is_message(message):
         raise BadMessage(most=MESSAGE_MAX)
     to = None if recipient.to is None else _party_of(work, recipient.to)
     claim_hash = None if recipient.claim is None else claim_digest(recipient.claim)
@@ -304,8 +305,13 @@ def retarget(
     at: datetime,
     cause: Cause,
     ticket_ids: Collection[UUID] | None = None,
+    message: str | None = None,
 ) -> Offered:
-    """Offer lines to somebody else instead; the old offer and its claim are dead."""
+    """Offer lines to somebody else instead; the old offer and its claim are dead.
+
+    What was said with the old one was said to its recipient: the new one has its own
+    `message`, or none.
+    """
     work = ledger.work()
     gift = gift_of(work, offer_id)
     gift.require_sender(by)
@@ -325,6 +331,7 @@ def retarget(
         recipient=recipient,
         until=until,
         mode="all_or_nothing" if gift.is_whole else "per_line",
+        message=message,
         personal=personal,
         replaces=offer_id,
         at=at,
@@ -362,6 +369,10 @@ def forget_contact(
 def gift_of(work: Work, offer_id: UUID) -> Gift:
     """Return a gift. Raises `Unknown`."""
     return work.get(Gift, offer_id, Unknown(what="gift offer"))
+
+
+def _is_message(said: str) -> bool:
+    return 1 <= len(said) <= MESSAGE_MAX and is_text(said)
 
 
 def _party_of(work: Work, recipient_id: UUID) -> UUID:

@@ -172,6 +172,7 @@ class Giving:
         by: UUID = ALICE,
         recipient: Recipient | None = None,
         at: datetime = NOON,
+        message: str | None = None,
     ) -> UUID:
         """Offer it, or these lines, to Carol instead."""
         new_offer_id = fresh()
@@ -184,6 +185,7 @@ class Giving:
             recipient=recipient or Recipient(CAROL),
             ticket_ids=ticket_ids or None,
             until=at + HOUR,
+            message=message,
             at=at,
             cause=CAUSE,
         )

@@ -4,7 +4,7 @@ Bugs planted to see this fail, one at a time: a search that probes beyond the en
 that does not look on where clocks differ; positions taken for versions; a sealed field
 of somebody erased that still reads as sealed; a slot of another ticket told as this
 one's; an old copy called current; another ticket's writes told with this one's; the
-hash of a claim told.
+hash of a claim told; a gift's message told as erased with its contact.
 """
 
 from __future__ import annotations
@@ -16,8 +16,9 @@ from uuid import UUID, uuid4
 
 from ledger.application import Cause
 from ledger.log.merkle import Tree
-from ledger.usecases import audit, erasure, media
+from ledger.usecases import audit, erasure, gifts, media
 from ledger.usecases.audit.book import DISORDER_EVENTS_MAX, LogBook
+from ledger.usecases.gifts import CLAIM_LENGTH, Recipient
 from tests.domain.examples import ALICE, BOB, ISSUER, NOON, a_ticket
 from tests.log.opened import short_story
 from tests.usecases.exports import book_of
@@ -168,6 +169,37 @@ def test_sealed_fields_are_never_opened_and_read_as_erased_afterwards(installati
     # The key is gone for every moment: no earlier one brings it back.
     then = audit.as_of(its.ledger, ticket_id=ticket_id, when=before)
     assert then.parts["right"]["check_sealed"] == "erased"
+
+
+def test_a_gifts_contact_is_erased_and_what_its_sender_said_is_not(installation):
+    """Both are sealed in one event, each under the key of its own person."""
+    its = Town(installation)
+    ticket_id, offer_id = its.buy(ALICE), uuid4()
+    gifts.offer(
+        its.ledger,
+        its.personal,
+        offer_id=offer_id,
+        by=ALICE,
+        ticket_ids=[ticket_id],
+        recipient=Recipient(contact="dora@example.org", claim="c" * CLAIM_LENGTH),
+        message="Enjoy the evening!",
+        until=NOON + timedelta(hours=1),
+        at=NOON,
+        cause=CAUSE,
+    )
+
+    def told() -> list[Any]:
+        lines = audit.history(its.ledger, ticket_id=ticket_id, related=True)
+        (offered,) = (line.facts for line in lines if line.topic == "gift.offered")
+        return [offered["contact_sealed"], offered["message_sealed"]]
+
+    asked: dict[str, Any] = {"at": NOON, "cause": CAUSE}
+    assert told() == ["sealed", "sealed"]
+    gifts.forget_contact(its.ledger, its.personal, offer_id=offer_id, **asked)
+    assert told() == ["erased", "sealed"]
+    erasure.request(its.ledger, party_id=ALICE, **asked)
+    erasure.erase(its.ledger, its.personal, party_id=ALICE, **asked)
+    assert told() == ["erased", "erased"]
 
 
 def test_of_its_media_a_ticket_is_told_its_own_slots_and_what_befell_them(installation):

@@ -325,9 +325,10 @@ def test_a_message_is_for_the_two_whom_the_gift_concerns(giving):
     with pytest.raises(Unknown):
         read(CAROL)
     [b] = giving.issue()
-    for words in ("", "x" * 281):
+    for words in ("", "x" * 281, "two\nlines", "nul \0", "half \ud83d"):
         with pytest.raises(gifts.BadMessage):
             giving.offer(b, message=words)
+    assert giving.look(giving.offer(b, message="\N{EAR OF RICE} \u200d ok")).lines
 
 
 def test_neither_claim_nor_contact_stands_in_the_log(giving):
@@ -411,6 +412,24 @@ def test_a_gift_for_another_recipient_is_one_commit_and_the_old_claim_is_dead(gi
         giving.accept(first, by=BOB, claim=CLAIM)
     giving.accept(second, by=CAROL)
     assert giving.owners(*tickets) == [CAROL, CAROL]
+
+
+def test_what_was_said_to_the_first_recipient_is_not_said_to_another(giving):
+    [a] = giving.issue()
+    first = giving.offer(a, message=WORDS)
+    second = giving.retarget(first)
+    third = giving.retarget(second, recipient=Recipient(BOB), message="For Bob, then.")
+
+    def said(offer_id):
+        return gift_offers.message_of(
+            giving.ledger, giving.personal, offer_id=offer_id, by=ALICE
+        )
+
+    assert [said(each) for each in (first, second, third)] == [
+        WORDS,
+        None,
+        "For Bob, then.",
+    ]
 
 
 def test_of_an_offer_per_line_one_line_goes_to_another(giving):

@@ -108,13 +108,15 @@ class _Seals:
         for name, value in vars(event).items():
             said = value if isinstance(value, list) else [value]
             if name.endswith(_SEALED) and any(each is not None for each in said):
-                subjects = {
-                    subject_of(event, name),
-                    self._buyers.get(event.originator_id),
-                    event.originator_id,  # A gift's own contact.
-                }
-                found[name] = {each for each in subjects if each is not None}
+                found[name] = self._subjects(event, name)
         return found
+
+    def _subjects(self, event: Recorded.Event, name: str) -> set[UUID]:
+        subject = subject_of(event, name)
+        if subject is None:
+            # A buyer's answer, or a gift's own contact: one of the two it is.
+            subject = self._buyers.get(event.originator_id, event.originator_id)
+        return {subject}
 
     def subjects(self) -> set[UUID]:
         return {
