@@ -1,4 +1,4 @@
-"""What is text: letters that can be stored, shown and printed, whoever takes them in."""
+"""What is text: letters that can be stored, shown and printed, by whomever said."""
 
 import unicodedata
 
