@@ -9,7 +9,7 @@ Whatever was left unsettled with this card is settled first, by what the card sh
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -26,7 +26,7 @@ from card_bridge.gateway import (
     SlotChange,
     Tapped,
 )
-from card_bridge.journal import Entry, Journal
+from card_bridge.journal import Entry, Journal, Redemption
 from card_bridge.keys import Authorities
 from card_bridge.plan import Step, WriteBody, WriteEntry, WriteStamp, plan
 from card_bridge.profile.card import CardReading, Committed, TicketCard
@@ -41,9 +41,6 @@ from ledger.vocabulary.sealed_ticket import (
     unseal,
     verify,
 )
-
-# Not there, or not in this state: the ledger has settled the write by a reading.
-SETTLED_OTHERWISE = (404, 409)
 
 Settle = Callable[[Outcome], object]
 
@@ -212,9 +209,10 @@ def write_and_commit(
     *,
     journal: Journal,
     settle: Settle,
+    redemption: Redemption | None = None,
 ) -> Committed:
     """Do all of `perform` but the report of success."""
-    intended = Entry(card.uid, write.write_id, write.stamp)
+    intended = Entry(card.uid, write.write_id, write.stamp, redemption=redemption)
     journal.note(intended)
     try:
         for step in steps:
@@ -223,7 +221,7 @@ def write_and_commit(
         settle(Outcome.aborted(str(failed)))
         journal.settle(card.uid)
         raise
-    journal.note(Entry(card.uid, write.write_id, write.stamp, card.picc.operations))
+    journal.note(replace(intended, operations=card.picc.operations))
     return card.commit()
 
 
@@ -235,7 +233,11 @@ def settle_unsettled(
     key_no: int,
     settle: Callable[[Entry, Outcome], None],
 ) -> None:
-    """Settle what the journal has of this card, by which state the card is in."""
+    """Settle what the journal has of this card, by which state the card is in.
+
+    A refusal that another token or moment may change is raised, and the entry kept:
+    it may be the only proof of what the card did.
+    """
     entry = journal.unsettled(card.uid)
     if entry is None:
         return
@@ -249,8 +251,9 @@ def settle_unsettled(
     try:
         settle(entry, outcome)
     except LedgerRefusal as refusal:
-        if refusal.status not in SETTLED_OTHERWISE or refusal.code == "overtaken":
-            raise  # An expired token, say: the proof is kept for the next time.
+        # Else the ledger has settled it otherwise, or will by the next reading.
+        if not refusal.is_final:
+            raise
     journal.settle(card.uid)
 
 

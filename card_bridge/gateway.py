@@ -13,6 +13,9 @@ from card_bridge.protocol.ev2_auth import SessionKeys
 from card_bridge.protocol.transaction_mac import Operation, TransactionProof
 from ledger.vocabulary.codes import Question, Verdict
 
+_FINAL = frozenset({404, 409, 422})
+_PASSING = frozenset({"in_flight", "log_stopped", "overtaken"})
+
 
 class LedgerRefusal(Exception):
     """The ledger said no. `code` is stable, the message is one sentence."""
@@ -24,6 +27,14 @@ class LedgerRefusal(Exception):
         self.code = code
         self.status = status
         self.because = tuple(because)
+
+    @property
+    def is_final(self) -> bool:
+        """Whether saying the same again would be refused again.
+
+        Another token, another role or another moment may change what else is refused.
+        """
+        return self.status in _FINAL and self.code not in _PASSING
 
 
 class LedgerUnreachable(Exception):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 import urllib3
@@ -32,6 +32,7 @@ ANSWER_MAX = 1 << 20
 TRIES_MAX = 3
 
 Json = dict[str, Any]
+_T = TypeVar("_T")
 
 
 class HttpGateway:
@@ -49,13 +50,13 @@ class HttpGateway:
     def device_keys(self, device_id: UUID) -> bytes:
         """Return the device's key bundle, sealed for its public key."""
         answer = self.call("POST", f"/v1/devices/{device_id}/keys", again=True)
-        return base64.b64decode(answer["sealed"])
+        return understood(answer, _sealed)
 
     def personalisation(self, uid: bytes, *, holder_id: UUID, profile: str) -> bytes:
         """Return one card's own keys, sealed for the personalising device."""
         body = {"holder_id": str(holder_id), "profile": profile}
         path = f"/v1/media/{uid.hex()}/personalisation"
-        return base64.b64decode(self.call("POST", path, body, again=True)["sealed"])
+        return understood(self.call("POST", path, body, again=True), _sealed)
 
     def register_medium(
         self, uid: bytes, *, holder_id: UUID, profile: str, key_version: int
@@ -71,13 +72,7 @@ class HttpGateway:
         body: Json = dict(reading.as_json())
         if terminal_id is not None:
             body["terminal_id"] = str(terminal_id)
-        answer = self.call("POST", "/v1/taps", body, again=True)
-        return Tapped(
-            verdict=Verdict(answer["verdict"]),
-            code=answer["code"],
-            says=answer["says"],
-            slots=tuple(_slot(slot) for slot in answer["slots"]),
-        )
+        return understood(self.call("POST", "/v1/taps", body, again=True), _tapped)
 
     def begin_authentication(
         self, uid: bytes, *, key_no: int, challenge: bytes, terminal_id: UUID
@@ -88,7 +83,13 @@ class HttpGateway:
             "terminal_id": str(terminal_id),
         }
         answer = self.call("POST", f"/v1/media/{uid.hex()}/authentications", body)
-        return bytes.fromhex(answer["answer"]), base64.b64decode(answer["continuation"])
+        return understood(
+            answer,
+            lambda said: (
+                bytes.fromhex(said["answer"]),
+                base64.b64decode(said["continuation"]),
+            ),
+        )
 
     def finish_authentication(
         self, uid: bytes, *, continuation: bytes, response: bytes, terminal_id: UUID
@@ -99,12 +100,7 @@ class HttpGateway:
             "terminal_id": str(terminal_id),
         }
         path = f"/v1/media/{uid.hex()}/authentications/answer"
-        answer = self.call("POST", path, body)
-        return SessionKeys(
-            ti=bytes.fromhex(answer["ti"]),
-            enc=bytes.fromhex(answer["enc"]),
-            mac=bytes.fromhex(answer["mac"]),
-        )
+        return understood(self.call("POST", path, body), _session_keys)
 
     def prepare_write(
         self,
@@ -121,7 +117,9 @@ class HttpGateway:
             "unload": [str(ticket_id) for ticket_id in unload],
         }
         answer = self.call("POST", f"/v1/media/{reading.uid.hex()}/writes", body)
-        return _write(answer) if answer.get("write_id") else None
+        return understood(
+            answer, lambda said: _write(said) if said["write_id"] else None
+        )
 
     def settle_write(self, uid: bytes, write_id: UUID, outcome: Outcome) -> None:
         path = f"/v1/media/{uid.hex()}/writes/{write_id}"
@@ -143,10 +141,13 @@ class HttpGateway:
             "answered": answered,
         }
         answer = self.call("POST", f"/v1/tickets/{ticket_id}/dispenses", body)
-        return DispenseLease(
-            UUID(answer["job_id"]),
-            datetime.fromisoformat(answer["lease_until"]),
-            _write(answer["write"]),
+        return understood(
+            answer,
+            lambda said: DispenseLease(
+                UUID(said["job_id"]),
+                datetime.fromisoformat(said["lease_until"]),
+                _write(said["write"]),
+            ),
         )
 
     def mark_dispense(
@@ -165,17 +166,8 @@ class HttpGateway:
             "write_id": str(write_id),
         }
         path = f"/v1/tickets/{ticket_id}/dispenses/{job_id}/mark"
-        order = self.call("PUT", path, body, again=True)["print"]
-        return PrintOrder(
-            serial=order["serial"],
-            code=order["code"],
-            title=order["title"],
-            right=order["right"],
-            not_before=datetime.fromisoformat(order["not_before"]),
-            not_after=datetime.fromisoformat(order["not_after"]),
-            ticket_id=UUID(order["ticket_id"]),
-            origin=order["origin"],
-        )
+        answer = self.call("PUT", path, body, again=True)
+        return understood(answer, lambda said: _print_order(said["print"]))
 
     def printed(
         self, ticket_id: UUID, job_id: UUID, *, serial: str, device_time: datetime
@@ -207,10 +199,13 @@ class HttpGateway:
             "purchase": {"amount_minor": amount_minor, "currency": currency},
         }
         answer = self.call("POST", f"/v1/tickets/{ticket_id}/redemptions", body)
-        return RedemptionLease(
-            UUID(answer["session_id"]),
-            datetime.fromisoformat(answer["lease_until"]),
-            _write(answer["write"]),
+        return understood(
+            answer,
+            lambda said: RedemptionLease(
+                UUID(said["session_id"]),
+                datetime.fromisoformat(said["lease_until"]),
+                _write(said["write"]),
+            ),
         )
 
     def redeem(
@@ -224,12 +219,13 @@ class HttpGateway:
     ) -> int:
         body = outcome.as_json() | {"uid": uid.hex(), "write_id": str(write_id)}
         path = f"/v1/tickets/{ticket_id}/redemptions/{session_id}"
-        return int(self.call("PUT", path, body, again=True)["uses_left"])
+        answer = self.call("PUT", path, body, again=True)
+        return understood(answer, lambda said: int(said["uses_left"]))
 
     def tickets(self) -> list[Json]:
         """Return the caller's own tickets."""
-        tickets: list[Json] = self.call("GET", "/v1/tickets", again=True)["tickets"]
-        return tickets
+        answer = self.call("GET", "/v1/tickets", again=True)
+        return understood(answer, lambda said: list(said["tickets"]))
 
     def transmission(self, ticket_id: UUID, *, terminal_id: UUID) -> Json:
         """Return a ticket sealed for the terminal, as base64, with its epoch."""
@@ -258,8 +254,9 @@ class HttpGateway:
                 self._base_url + path,
                 body=json.dumps(body) if body is not None else None,
                 headers=headers,
+                preload_content=False,
             )
-            said = json.loads(answer.data[:ANSWER_MAX]) if answer.data else {}
+            said = _decoded(answer)
         except (urllib3.exceptions.HTTPError, ValueError):
             raise LedgerUnreachable from None
         # What is neither done nor refused, or not ours in form, says nothing of either.
@@ -270,11 +267,66 @@ class HttpGateway:
         if answer.status >= 300:
             raise LedgerRefusal(
                 str(said["code"]),
-                said.get("detail", "The ledger refused without a reason."),
+                str(said.get("detail", "The ledger refused without a reason.")),
                 status=answer.status,
-                because=said.get("because", ()),
+                because=understood(
+                    said, lambda it: [str(name) for name in it.get("because", ())]
+                ),
             )
         return said
+
+
+def _decoded(answer: urllib3.BaseHTTPResponse) -> Any:
+    """Read a body of bounded length. Raises ValueError."""
+    raw = answer.read(ANSWER_MAX + 1)
+    if len(raw) > ANSWER_MAX:
+        answer.close()
+        raise ValueError("the answer is too long")
+    answer.drain_conn()
+    answer.release_conn()
+    return json.loads(raw) if raw else {}
+
+
+def understood(answer: Json, read: Callable[[Json], _T]) -> _T:
+    """Read an answer; one that lacks something, or is not in this form, is none."""
+    try:
+        return read(answer)
+    except (AttributeError, LookupError, TypeError, ValueError):
+        raise LedgerUnreachable from None
+
+
+def _sealed(answer: Json) -> bytes:
+    return base64.b64decode(answer["sealed"])
+
+
+def _session_keys(answer: Json) -> SessionKeys:
+    return SessionKeys(
+        ti=bytes.fromhex(answer["ti"]),
+        enc=bytes.fromhex(answer["enc"]),
+        mac=bytes.fromhex(answer["mac"]),
+    )
+
+
+def _tapped(answer: Json) -> Tapped:
+    return Tapped(
+        verdict=Verdict(answer["verdict"]),
+        code=answer["code"],
+        says=answer["says"],
+        slots=tuple(_slot(slot) for slot in answer["slots"]),
+    )
+
+
+def _print_order(order: Json) -> PrintOrder:
+    return PrintOrder(
+        serial=order["serial"],
+        code=order["code"],
+        title=order["title"],
+        right=order["right"],
+        not_before=datetime.fromisoformat(order["not_before"]),
+        not_after=datetime.fromisoformat(order["not_after"]),
+        ticket_id=UUID(order["ticket_id"]),
+        origin=order["origin"],
+    )
 
 
 def _write(answer: Json) -> MediumWrite:

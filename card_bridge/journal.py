@@ -10,12 +10,22 @@ import json
 import os
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 from card_bridge.protocol.transaction_mac import Operation
+
+
+@dataclass(frozen=True, slots=True)
+class Redemption:
+    """The use of a coupon for which a till makes a mark."""
+
+    ticket_id: UUID
+    session_id: UUID
+    receipt: str
+    right: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +36,7 @@ class Entry:
     write_id: UUID
     stamp: bytes
     operations: tuple[Operation, ...] | None = None
+    redemption: Redemption | None = None
 
 
 class JournalDamaged(Exception):
@@ -88,6 +99,9 @@ def _said(entry: Entry) -> dict[str, Any]:
         "operations": None
         if entry.operations is None
         else [_operation(operation) for operation in entry.operations],
+        "redemption": None
+        if entry.redemption is None
+        else {name: str(it) for name, it in asdict(entry.redemption).items()},
     }
 
 
@@ -113,4 +127,16 @@ def _read(said: dict[str, Any]) -> Entry:
             Operation(cmd, file, offset, length, bytes.fromhex(data))
             for cmd, file, offset, length, data in operations
         ),
+        redemption=_redemption(said.get("redemption")),
+    )
+
+
+def _redemption(said: dict[str, str] | None) -> Redemption | None:
+    if said is None:
+        return None
+    return Redemption(
+        ticket_id=UUID(said["ticket_id"]),
+        session_id=UUID(said["session_id"]),
+        receipt=said["receipt"],
+        right=said["right"],
     )

@@ -8,7 +8,7 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 from uuid import UUID
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -99,13 +99,19 @@ class KeyBundle:
     def fetch(
         cls, gateway: LedgerGateway, *, device_id: UUID, key: DeviceKey
     ) -> KeyBundle:
-        """Ask the ledger for the bundle and open it. Raises `SealBroken`."""
+        """Ask for the bundle and open it. Raises `SealBroken` or `KeysError`."""
         sealed = gateway.device_keys(device_id)
         return cls.read(open_bundle(sealed, key=key.private, device_id=device_id))
 
     @classmethod
     def read(cls, plain: bytes) -> KeyBundle:
-        said = json.loads(plain)
+        try:
+            return cls._of(json.loads(plain))
+        except (AttributeError, LookupError, TypeError, ValueError):
+            raise KeysError("The ledger's key bundle is not in this form.") from None
+
+    @classmethod
+    def _of(cls, said: Mapping[str, Any]) -> KeyBundle:
         return cls(
             origin=said["origin"],
             issuer_keys={

@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from card_bridge.bridge import write_and_commit
+from card_bridge.bridge import settle_unsettled, write_and_commit
 from card_bridge.gateway import LedgerGateway, Outcome, SlotNow
-from card_bridge.journal import Journal
+from card_bridge.journal import Entry, Journal, Redemption
 from card_bridge.plan import plan
 from card_bridge.profile.card import TicketCard
 from card_bridge.reader import CardReader, Presented
+from ledger.vocabulary.medium_record import OPERATE_KEY
 from ledger.vocabulary.sealed_ticket import TicketClaims
 
 
@@ -56,9 +57,15 @@ class PointOfSale:
         """Redeem one use with a purchase; `ticket_id` chooses among several coupons.
 
         Raises `NotRedeemed`, `LedgerRefusal`, `LedgerUnreachable`, `SealBroken` or
-        `CardError`. After an unknown outcome the next tap at a user terminal settles
-        what the card did, and nothing was taken off.
+        `CardError`. After any of them redeem again with the same receipt: a use that
+        was taken is told now (as `already_used`, if it was told before), else it is
+        taken now. Once the lease has run out (two minutes) the use is free again, and
+        a user terminal mends the card.
         """
+        earlier = self._settled(card)
+        same = ticket_id is None or (earlier and earlier.ticket_id == ticket_id)
+        if earlier and same and earlier.receipt == receipt:
+            return earlier
         presented = self._reader.present(card)
         slot = _coupon(presented, ticket_id)
         claims, entry = self._reader.open_ticket(card, presented, slot)
@@ -88,10 +95,37 @@ class PointOfSale:
             lease.write,
             journal=self._journal,
             settle=settle,
+            redemption=Redemption(
+                claims.ticket_id, lease.session_id, receipt, claims.right
+            ),
         )
         left = settle(Outcome.of(committed))
         self._journal.settle(card.uid)
         return Receipt(claims.ticket_id, claims.right, receipt, left)
+
+    def _settled(self, card: TicketCard) -> Receipt | None:
+        """End what was left with this card; return its receipt if a use was taken."""
+        receipts: list[Receipt] = []
+
+        def settle(entry: Entry, outcome: Outcome) -> None:
+            was = entry.redemption
+            if was is None:
+                return
+            left = self._gateway.redeem(
+                was.ticket_id,
+                was.session_id,
+                uid=entry.uid,
+                write_id=entry.write_id,
+                outcome=outcome,
+            )
+            if outcome.proof is not None:
+                receipts.append(Receipt(was.ticket_id, was.right, was.receipt, left))
+
+        card.find()
+        settle_unsettled(
+            card, self._journal, self._reader.keys, key_no=OPERATE_KEY, settle=settle
+        )
+        return receipts[0] if receipts else None
 
 
 def _coupon(presented: Presented, ticket_id: UUID | None) -> SlotNow:

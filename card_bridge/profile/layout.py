@@ -58,6 +58,7 @@ STAMP = BackupFile(
     ),
 )
 BACKUP_FILES = (BODIES, SLOTS, STAMP)
+ROOM_BYTES = 5408  # What all of it takes of a card's memory: docs/card-layout.md.
 
 PROOF_FILE = 0x0F
 PROOF_COMM = CommMode.MAC

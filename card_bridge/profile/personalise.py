@@ -15,6 +15,7 @@ from typing import Self
 
 from card_bridge.profile import layout
 from card_bridge.profile.card import TicketCard
+from card_bridge.protocol.commands import Picc
 from card_bridge.protocol.ev2_auth import LocalKey
 from card_bridge.protocol.status import AuthenticationFailed, CardRefused, Status
 from ledger.vocabulary.medium_record import (
@@ -31,6 +32,8 @@ FACTORY_KEY = bytes(16)
 RND_LENGTH = 16
 PICC_LEVEL = bytes(3)
 SETTINGS = 0x0B  # Only who holds key 0 makes or deletes files (KeySett1).
+# What GetVersion says of the hardware: vendor, type, subtype, major version, ...
+_TYPE, _MAJOR, _DESFIRE, _EV2 = 1, 3, 0x1, 0x12
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,17 +67,13 @@ def personalise(card: TicketCard, keys: CardKeys) -> None:
     Raises `WrongCard`, `UidMismatch` or `CardError`.
     """
     picc = card.picc
+    _require_right_kind(picc)
     try:
         picc.select_application(APPLICATION_ID)
     except CardRefused as refused:
         if refused.status is not Status.APPLICATION_NOT_FOUND:
-            raise WrongCard("This card is not a DESFire of generation EV2 or 3.") from (
-                refused
-            )
-        picc.select_application(PICC_LEVEL)
-        picc.create_application(
-            APPLICATION_ID, keys=len(layout.KEYS), settings=SETTINGS
-        )
+            raise
+        _make_application(picc)
         picc.select_application(APPLICATION_ID)
     if _is_finished(card, keys):
         return
@@ -94,6 +93,27 @@ def first_stamp(uid: bytes, key_version: int) -> Stamp:
     """Return the stamp of a card that was never written: every slot empty."""
     empty = digest(uid=uid, seq=0, slots=[EMPTY_SLOT] * SLOTS_MAX)
     return Stamp(key_version=key_version, seq=0, uid=uid, digest=empty)
+
+
+def _require_right_kind(picc: Picc) -> None:
+    """Ask before anything is written: only these have a Transaction MAC file."""
+    try:
+        hardware = picc.get_version()
+    except CardRefused:
+        hardware = b""
+    if (
+        len(hardware) <= _MAJOR
+        or hardware[_TYPE] & 0x0F != _DESFIRE
+        or hardware[_MAJOR] < _EV2
+    ):
+        raise WrongCard("This card is not a DESFire of generation EV2 or 3.")
+
+
+def _make_application(picc: Picc) -> None:
+    picc.select_application(PICC_LEVEL)
+    if picc.free_memory() < layout.ROOM_BYTES:
+        raise WrongCard("This card has too little room left; take an empty one of 8K.")
+    picc.create_application(APPLICATION_ID, keys=len(layout.KEYS), settings=SETTINGS)
 
 
 def _is_finished(card: TicketCard, keys: CardKeys) -> bool:

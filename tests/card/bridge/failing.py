@@ -18,6 +18,7 @@ class Fate:
     at: int = -1
     after: bool = False
     failure: Callable[[], BaseException] = Killed
+    only: str = ""  # Counts the calls of this name alone.
     calls: int = 0
     names: list[str] = field(default_factory=list)
 
@@ -31,6 +32,8 @@ class Fate:
         return 0 <= self.at < self.calls
 
     def through(self, name: str, call: Callable[[], Any]) -> Any:
+        if self.only not in ("", name):
+            return call()
         number = self.calls
         self.calls += 1
         self.names.append(name)

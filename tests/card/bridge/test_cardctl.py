@@ -4,10 +4,12 @@ Planted and caught: a card file taken without --virtual; a damaged card file tha
 in a traceback.
 """
 
+import io
 import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 from uuid import UUID
 
 import pytest
@@ -87,12 +89,13 @@ def test_a_file_that_is_no_card_is_one_sentence(run, tmp_path):
 
 
 def test_a_refused_token_and_an_open_key_file_are_one_sentence(run, stage, tmp_path):
-    code, _, err = run("terminal", "tickets", token="no such token", url=stage.url)
+    download = ("terminal", "download", UUID(int=1))
+    code, _, err = run(*download, token="no such token", url=stage.url)
     assert code == FAILED
     assert "(unauthenticated)" in err
     assert _one_sentence(err)
     (tmp_path / "terminal.key").chmod(0o644)
-    code, _, err = run("terminal", "tickets", token="any", url=stage.url)
+    code, _, err = run(*download, token="any", url=stage.url)
     assert code == FAILED
     assert "chmod 600" in err
     assert _one_sentence(err)
@@ -169,3 +172,111 @@ def test_a_whole_life_of_a_card_on_the_command_line(run, stage, tmp_path):
     assert _one_sentence(err)
     assert at_terminal(*lies, "terminal", "unload", ticket_id) == [{"written": True}]
     stage.require_agreed(VirtualCard.load(path))
+
+
+def _as(run, stage, person):
+    """Run `cardctl --json terminal ...` as a person; return what it told."""
+
+    def running(*arguments, code=0):
+        ended, out, err = run(
+            "--json", "terminal", *arguments, token=person.token, url=stage.url
+        )
+        assert ended == code, err
+        assert _one_sentence(err) if code else not err
+        return [json.loads(line) for line in out.splitlines()] if not code else err
+
+    return running
+
+
+def test_a_ticket_is_given_away_and_accepted_on_the_command_line(run, stage):
+    people = [stage.callers.person(Role.BUYER) for _ in range(2)]
+    ada, ben = (_as(run, stage, person) for person in people)
+    ticket_id = stage.ticket_of(people[0])
+    for end in ("gift-withdraw", "gift-decline"):
+        made = ada("gift-offer", ticket_id, people[1].party_id)[0]
+        (ada if end == "gift-withdraw" else ben)(end, ticket_id, made["offer_id"])
+    made = ada("gift-offer", ticket_id, people[1].party_id)[0]
+    shown = ben("gift-show", ticket_id, made["offer_id"])[0]
+    assert (shown["right"], shown["state"]) == ("Row 4 seat 12", "open")
+    again = ada("gift-offer", ticket_id, people[1].party_id, code=FAILED)
+    assert "(in_gift)" in again
+    theirs = ada("gift-accept", ticket_id, made["offer_id"], "--yes", code=FAILED)
+    assert "(not_owner)" in theirs
+    assert ben("gift-accept", ticket_id, made["offer_id"], "--yes")[0]["epoch"] == 2
+    assert stage.its.ledger.ticket(ticket_id).owner_id == people[1].party_id
+
+
+def test_a_gift_is_not_accepted_by_who_does_not_say_yes(run, stage, monkeypatch):
+    people = [stage.callers.person(Role.BUYER) for _ in range(2)]
+    ada, _ = (_as(run, stage, person) for person in people)
+    ticket_id = stage.ticket_of(people[0])
+    made = ada("gift-offer", ticket_id, people[1].party_id)[0]
+    before = stage.position()
+    for typed in ("n\n", ""):
+        monkeypatch.setattr(sys, "stdin", io.StringIO(typed))
+        code, out, err = run(
+            "terminal", "gift-accept", ticket_id, made["offer_id"],
+            token=people[1].token, url=stage.url,
+        )  # fmt: skip
+        assert (code, out) == (FAILED, "")
+        assert "Hamlet, opening night, Row 4 seat 12?" in err
+    assert stage.position() == before
+
+
+def test_a_ticket_is_listed_taken_down_and_bought_on_the_command_line(run, stage):
+    people = [stage.callers.person(Role.BUYER) for _ in range(2)]
+    ada, ben = (_as(run, stage, person) for person in people)
+    ticket_id = stage.ticket_of(
+        people[0],
+        terms={
+            "resellable": True,
+            "resale_cap_percent": 100,
+            "royalty_percent": 10,
+            "on_medium": "exposure",
+        },
+    )
+    stage.callers.rich(people[1])
+    listed = ada("list", ticket_id, "--price-minor", 3000)[0]
+    assert listed["cap_minor"] == 4000
+    ada("unlist", ticket_id, listed["listing_id"])
+    ben("buy", ticket_id, listed["listing_id"], code=FAILED)
+    dear = ada("list", ticket_id, "--price-minor", 4001, code=FAILED)
+    assert "(cap)" in dear
+    buyer = people[1].party_id
+    listed = ada("list", ticket_id, "--price-minor", 3000, "--to", buyer)[0]
+    sold = ben("buy", ticket_id, listed["listing_id"])[0]
+    assert sold["split"] == {"seller_minor": 2700, "royalty_minor": 300}
+    assert stage.its.ledger.ticket(ticket_id).owner_id == buyer
+
+
+def test_notices_and_tickets_are_listed_one_a_line(run, stage):
+    person = stage.callers.person(Role.BUYER)
+    ada = _as(run, stage, person)
+    assert (ada("tickets"), ada("notices")) == ([], [])
+
+
+def test_the_selftest_counts_what_passed_and_fails_with_what_failed(run, tmp_path):
+    vectors = Path(__file__).parents[2] / "vectors" / "card_vectors.json"
+    code, out, _ = run("selftest", "--vectors", vectors)
+    assert (code, out) == (0, "32 passed, 0 failed\n")
+    wrong = json.loads(vectors.read_text())
+    first = wrong["vectors"][0]
+    first["expected"] = dict.fromkeys(first["expected"], "00")
+    path = tmp_path / "vectors.json"
+    path.write_text(json.dumps(wrong))
+    code, out, err = run("selftest", "--vectors", path)
+    assert (code, out) == (FAILED, "31 passed, 1 failed\n")
+    assert first["id"] in err
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[]", "{}", '{"vectors": [{}]}', '{"vectors": [{"kind": "cmac"}]}']
+)
+def test_a_file_without_vectors_is_one_sentence(run, tmp_path, text):
+    path = tmp_path / "vectors.json"
+    path.write_text(text)
+    code, out, err = run("selftest", "--vectors", path)
+    assert (code, out) == (FAILED, "")
+    assert _one_sentence(err)
+    path.write_text('{"vectors": []}')
+    assert run("selftest", "--vectors", path)[0] == FAILED

@@ -12,7 +12,7 @@ import pytest
 from werkzeug.wrappers import Request, Response
 
 from card_bridge.gateway import LedgerRefusal, LedgerUnreachable, Outcome
-from card_bridge.http_gateway import TRIES_MAX, HttpGateway
+from card_bridge.http_gateway import ANSWER_MAX, TRIES_MAX, HttpGateway
 from card_bridge.profile.card import CardReading
 from card_bridge.protocol.transaction_mac import TransactionProof
 from ledger.vocabulary.codes import Role
@@ -133,6 +133,24 @@ def test_no_answer_is_unreachable_and_asked_again_only_where_that_is_safe(
     assert unreachable.value.code == "unreachable"
     assert len(server.asked) == (TRIES_MAX if name in SAFE_TWICE else 1)
     assert {path for _, path, _ in server.asked}.isdisjoint({"/elsewhere"})
+
+
+ANSWERED = sorted(EVERY.keys() - {"settle_write", "register_medium", "abort_dispense"})
+NO_FORM = ["{}", '{"write_id": 5, "sealed": 5, "tickets": 5, "print": 5, "slots": 5}']
+
+
+@pytest.mark.parametrize("body", NO_FORM)
+@pytest.mark.parametrize("name", ANSWERED)
+def test_an_answer_that_lacks_what_it_should_say_is_none(server, line, name, body):
+    server.answers = [(200, {}, body)]
+    with pytest.raises(LedgerUnreachable):
+        EVERY[name](line)
+
+
+def test_an_answer_without_end_is_not_read_to_its_end(server, line):
+    server.answers = [(200, {}, "[" * (2 * ANSWER_MAX)), (200, {}, '{"tickets": []}')]
+    assert line.tickets() == []
+    assert len(server.asked) == 2
 
 
 def test_what_fails_once_is_done_the_second_time(server, line):

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from card_bridge.journal import Entry, Journal, JournalDamaged
+from card_bridge.journal import Entry, Journal, JournalDamaged, Redemption
 from card_bridge.protocol.transaction_mac import WRITE_DATA, Operation
 
 UID = bytes.fromhex("04112233445566")
@@ -32,6 +32,7 @@ noted = st.builds(
     st.uuids(),
     st.binary(min_size=32, max_size=32),
     st.none() | st.lists(operations, max_size=8).map(tuple),
+    st.none() | st.builds(Redemption, st.uuids(), st.uuids(), st.text(), st.text()),
 )
 
 
@@ -132,6 +133,15 @@ def test_bytes_and_name_are_flushed_in_that_order(journal, monkeypatch):
         ),
         json.dumps(
             {"uid": UID.hex(), "write_id": 5, "stamp": "00", "operations": None}
+        ),
+        json.dumps(
+            {
+                "uid": UID.hex(),
+                "write_id": str(UUID(int=1)),
+                "stamp": "00",
+                "operations": None,
+                "redemption": {"receipt": "R1"},
+            }
         ),
         "\udcff\udcfe",
     ],

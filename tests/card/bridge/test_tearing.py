@@ -183,3 +183,36 @@ def test_a_coupon_torn_at_the_till_loses_no_use_and_gains_none(stage, processed)
         assert standing(card)[1][0].uses_left == ticket.uses.left
     assert len(receipts) == 1
     assert tear.exchange > LEAST_EXCHANGES
+
+
+@lost
+def test_a_coupon_torn_at_the_till_is_redeemed_by_laying_it_down_again(
+    stage, processed
+):
+    ada = stage.callers.person(Role.BUYER)
+    card, bridge, till = stage.card_of(ada), stage.bridge_of(ada), stage.till()
+    coupon = stage.coupon_of(ada, uses=100)
+    with laid(card) as lying:
+        bridge.bring_in_line(lying, load=[coupon])
+    taken = 0
+
+    def redeem(lying):
+        return till.redeem(
+            lying,
+            receipt=f"{coupon}/{taken}",
+            amount_minor=450,
+            currency="EUR",
+            at=stage.clock.now(),
+        )
+
+    for tear in every_tear(card, redeem, processed=processed):
+        require_old_or_new(card, tear.before)
+        if stage.its.ledger.ticket(coupon).uses.redeemed == taken:
+            with laid(card) as lying:
+                assert redeem(lying).receipt == f"{coupon}/{taken}"
+        taken += 1
+        stage.require_agreed(card)
+        ticket = stage.its.ledger.ticket(coupon)
+        assert ticket.uses.redeemed == taken
+        assert standing(card)[1][0].uses_left == ticket.uses.left
+    assert tear.exchange > LEAST_EXCHANGES

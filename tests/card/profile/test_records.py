@@ -128,7 +128,7 @@ def test_it_fits_an_8k_card_and_half_the_slots_fit_a_4k_card():
         used = 8192 - lying.picc.free_memory()
     sizes = {file.number: file.size for file in layout.BACKUP_FILES}
     assert sizes == {0x01: 2304, 0x02: 128, 0x05: 32}
-    assert 2 * sum(sizes.values()) <= used <= 8192
+    assert 2 * sum(sizes.values()) <= used == layout.ROOM_BYTES <= 8192
     assert used - 2 * (sizes[0x01] + sizes[0x02]) // 2 <= 4096
 
 
@@ -149,6 +149,47 @@ def test_a_card_of_another_make_is_refused_in_words():
 
     with pytest.raises(WrongCard, match="not a DESFire"):
         personalise(TicketCard(Picc(Other())), KEYS)
+
+
+@pytest.mark.parametrize(
+    ("hardware", "make"),
+    [
+        ("04010101001605", "DESFire EV1"),
+        ("04080130001305", "DESFire Light"),
+        ("0401", "cut off"),
+    ],
+)
+def test_a_card_without_a_transaction_mac_is_refused_before_it_is_written(
+    hardware, make
+):
+    asked = []
+
+    class Older:
+        def transmit(self, command, /):
+            asked.append(command[1])
+            return bytes.fromhex(hardware) + b"\x91\x00"
+
+    with pytest.raises(WrongCard, match="not a DESFire of generation EV2"):
+        personalise(TicketCard(Picc(Older())), KEYS)
+    assert set(asked) == {0x60}, make
+
+
+def test_a_card_that_is_nearly_full_is_refused_before_it_is_written():
+    card = VirtualCard.blank()
+    with laid(card) as lying:
+        lying.find()
+        lying.picc.create_application(b"\x01\x02\x03", keys=4)
+        lying.picc.select_application(b"\x01\x02\x03")
+        lying.picc.authenticate(MASTER_KEY, key(bytes(16)))
+        lying.picc.create_std_data_file(
+            1, comm=BODIES.comm, rights=BODIES.rights, size=3000
+        )
+    before = card.snapshot()
+    with laid(card) as lying:
+        lying.find()
+        with pytest.raises(WrongCard, match="too little room"):
+            personalise(lying, KEYS)
+    assert card.snapshot() == before
 
 
 def test_another_uid_inside_the_session_is_counterfeit():

@@ -1,0 +1,64 @@
+"""What the options of `cardctl` have said, and the card that is meant by them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+
+from card_bridge.http_gateway import HttpGateway
+from card_bridge.profile.card import TicketCard
+from card_bridge.protocol.commands import Picc
+from card_bridge.terminal import Holder, UserTerminal
+from card_bridge.transport.in_process import InProcessTransport
+from card_bridge.transport.pcsc import reader_names, wait_for_card
+from card_bridge.virtual import VirtualCard
+
+
+class Context:
+    """What the options of the group have said."""
+
+    def __init__(self, **said: Any) -> None:
+        self.server: str = said["server"]
+        self.token: str = said["token"]
+        self.home: Path = said["home"]
+        self.reader: str | None = said["reader"]
+        self.card_file: Path | None = said["card_file"]
+        self.as_json: bool = said["as_json"]
+
+    def gateway(self) -> HttpGateway:
+        if not self.token:
+            raise click.UsageError("Give a token with --token or CARD_TOKEN.")
+        return HttpGateway(self.server, self.token)
+
+    def holder(self) -> Holder:
+        return Holder(self.gateway())
+
+    def terminal(self) -> UserTerminal:
+        return UserTerminal.open(
+            self.home, gateway=self.gateway(), label="user terminal"
+        )
+
+    @contextmanager
+    def card(self) -> Iterator[TicketCard]:
+        """Wait for the card in the reader, or open the card in software."""
+        if self.card_file is not None:
+            card = VirtualCard.load(self.card_file)
+            with InProcessTransport(card.transmit, power_on=card.power_on) as lying:
+                yield TicketCard(Picc(lying))
+            return
+        name = self.reader or next(iter(reader_names()), None)
+        if name is None:
+            raise click.ClickException("This machine has no card reader.")
+        transport = wait_for_card(name)
+        if transport is None:
+            raise click.ClickException(f"No card was laid on {name}.")
+        with transport:
+            yield TicketCard(Picc(transport))
+
+    def tell(self, facts: dict[str, Any], sentence: str) -> None:
+        click.echo(json.dumps(facts, default=str) if self.as_json else sentence)

@@ -1,0 +1,101 @@
+"""The commands of machines with an id of their own: personalising desk and till."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from uuid import UUID
+
+import click
+
+from card_bridge.cli.context import Context
+from card_bridge.journal import Journal
+from card_bridge.keys import DeviceKey, KeyBundle
+from card_bridge.point_of_sale import PointOfSale
+from card_bridge.profile import layout
+from card_bridge.profile.personalise import CardKeys, personalise
+from card_bridge.reader import CardReader
+from card_bridge.virtual import VirtualCard
+from ledger.vocabulary.device_keys import open_bundle
+
+KEY_FILE = "device.key"
+
+
+@click.command("personalise")
+@click.argument("device_id", type=click.UUID)
+@click.argument("holder_id", type=click.UUID)
+@click.pass_obj
+def personalise_card(said: Context, device_id: UUID, holder_id: UUID) -> None:
+    """Make the card on the reader a ticket card of a holder; may be run again."""
+    gateway, key = said.gateway(), DeviceKey.at(said.home / KEY_FILE)
+    with said.card() as card:
+        uid = card.find()
+        sealed = gateway.personalisation(
+            uid, holder_id=holder_id, profile=layout.PROFILE
+        )
+        plain = open_bundle(sealed, key=key.private, device_id=device_id)
+        keys = CardKeys.read(plain)
+        personalise(card, keys)
+    gateway.register_medium(
+        uid, holder_id=holder_id, profile=layout.PROFILE, key_version=keys.version
+    )
+    said.tell({"uid": uid.hex()}, f"The card {uid.hex()} is a ticket card now.")
+
+
+@click.command()
+@click.argument("device_id", type=click.UUID)
+@click.option("--receipt", required=True, help="The shop's own number of the purchase.")
+@click.option("--amount-minor", type=click.IntRange(min=0), required=True)
+@click.option("--currency", required=True, help="ISO 4217, such as EUR.")
+@click.option(
+    "--ticket", "ticket_id", type=click.UUID, help="Which coupon, if several."
+)
+@click.pass_obj
+def redeem(
+    said: Context,
+    device_id: UUID,
+    receipt: str,
+    amount_minor: int,
+    currency: str,
+    ticket_id: UUID | None,
+) -> None:
+    """Redeem a coupon from the card with a purchase, as a point of sale.
+
+    After a failure run it again with the same receipt: a use is taken once.
+    """
+    gateway, key = said.gateway(), DeviceKey.at(said.home / KEY_FILE)
+    bundle = KeyBundle.fetch(gateway, device_id=device_id, key=key)
+    till = PointOfSale(
+        gateway, CardReader(gateway, bundle), Journal(said.home / "journal")
+    )
+    with said.card() as card:
+        used = till.redeem(
+            card,
+            receipt=receipt,
+            amount_minor=amount_minor,
+            currency=currency,
+            at=datetime.now(UTC),  # noqa: TID251 - a program reads the time.
+            ticket_id=ticket_id,
+        )
+    said.tell(asdict(used), f"Redeemed: {used.right}. Uses left: {used.uses_left}.")
+
+
+@click.command("device-key")
+@click.pass_obj
+def device_key(said: Context) -> None:
+    """Print this machine's public key, for the centre to enrol; made if missing."""
+    public = DeviceKey.at(said.home / KEY_FILE).public_hex
+    said.tell({"public_key": public}, public)
+
+
+@click.command("blank-card")
+@click.argument("path", type=click.Path(dir_okay=False, path_type=Path))
+@click.option("--virtual", is_flag=True, required=True, help="It is one in software.")
+@click.pass_obj
+def blank_card(said: Context, path: Path, *, virtual: bool) -> None:
+    """Make a blank card in software, kept in a file."""
+    if not virtual or path.exists():
+        raise click.UsageError("Name a new file, and say --virtual.")
+    card = VirtualCard.blank(path=path)
+    said.tell({"uid": card.uid.hex()}, f"A blank card {card.uid.hex()} is in {path}.")

@@ -1,0 +1,84 @@
+"""`cardctl terminal`: what a person does with tickets, and with the card."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from uuid import UUID
+
+import click
+
+from card_bridge.bridge import InLine
+from card_bridge.cli.context import Context
+from card_bridge.cli.ownership import COMMANDS
+
+
+@click.group()
+def terminal() -> None:
+    """The user terminal: at home, or in public."""
+
+
+for _command in COMMANDS:
+    terminal.add_command(_command)
+
+
+@terminal.command()
+@click.argument("ticket_id", type=click.UUID)
+@click.pass_obj
+def download(said: Context, ticket_id: UUID) -> None:
+    """Have a ticket sent here sealed, open it, and show it."""
+    claims = said.terminal().download(ticket_id)
+    facts = {
+        "ticket_id": claims.ticket_id,
+        "epoch": claims.epoch,
+        "right": claims.right,
+        "not_before": claims.not_before.isoformat(),
+        "not_after": claims.not_after.isoformat(),
+    }
+    said.tell(facts, f"{claims.right}, signed by its issuer, at epoch {claims.epoch}.")
+
+
+@terminal.command()
+@click.argument("ticket_id", type=click.UUID)
+@click.pass_obj
+def record(said: Context, ticket_id: UUID) -> None:
+    """Record a ticket on the card."""
+    with said.card() as card:
+        done = said.terminal().record(card, ticket_id)
+    _tell_of(said, done, "The ticket is on the card.")
+
+
+@terminal.command()
+@click.argument("ticket_id", type=click.UUID)
+@click.pass_obj
+def unload(said: Context, ticket_id: UUID) -> None:
+    """Take a ticket off the card."""
+    with said.card() as card:
+        done = said.terminal().unload(card, ticket_id)
+    _tell_of(said, done, "The ticket is off the card.")
+
+
+@terminal.command()
+@click.pass_obj
+def sync(said: Context) -> None:
+    """Bring the card in line with the ledger."""
+    with said.card() as card:
+        done = said.terminal().sync(card)
+    _tell_of(said, done, "The card is in line.")
+
+
+@terminal.command("show-card")
+@click.pass_obj
+def show_card(said: Context) -> None:
+    """Read the card and say what the ledger thinks of it."""
+    with said.card() as card:
+        tapped = said.terminal().show(card)
+    said.tell(asdict(tapped), f"{tapped.verdict}: {tapped.says}")
+    for slot in () if said.as_json else tapped.slots:
+        click.echo(f"  slot {slot.slot}: {slot.title}, {slot.right}. {slot.says}")
+
+
+def _tell_of(said: Context, done: InLine, sentence: str) -> None:
+    written = done.write is not None
+    said.tell(
+        {"written": written}, sentence if written else "There was nothing to write."
+    )
