@@ -58,10 +58,14 @@ from ledger.log.recorder import connect, environment
 from ledger.ports import Channel, PaymentProvider
 from ledger.projections.accounts import AccountsView
 from ledger.projections.cases import CasesView
+from ledger.projections.elsewhere import ElsewhereView
 from ledger.projections.freshness import FreshnessView
 from ledger.projections.gifts import GiftsView
+from ledger.projections.market import MarketView
 from ledger.projections.notices import NoticesView
 from ledger.projections.ownership import OwnershipView
+from ledger.projections.redemptions import RedemptionsView
+from ledger.projections.sales import SalesView
 from ledger.projections.wallet import WalletView
 from ledger.settings import Settings
 from ledger.usecases import stock_search
@@ -88,6 +92,10 @@ class Views:
     accounts: AccountsView
     gifts: GiftsView
     cases: CasesView
+    market: MarketView
+    sales: SalesView
+    elsewhere: ElsewhereView
+    redemptions: RedemptionsView
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,6 +281,10 @@ def _assembled(
             accounts=AccountsView(datastore),
             gifts=GiftsView(datastore),
             cases=CasesView(datastore),
+            market=MarketView(datastore),
+            sales=SalesView(datastore),
+            elsewhere=ElsewhereView(datastore),
+            redemptions=RedemptionsView(datastore),
         ),
     )
 

@@ -8,6 +8,7 @@ so does the recipient of what was handed over directly.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -20,6 +21,15 @@ from ledger.projections.base import Projection, Statement, View
 GIFTS_MAX = 50
 
 
+@dataclass(frozen=True, slots=True)
+class GiftLine:
+    """One gift of a party; `position` is where it became known to concern it."""
+
+    position: int
+    offer_id: UUID
+    sent: bool
+
+
 class GiftsView(View):
     """The table `gifts`: a row for each of the two whom a gift concerns."""
 
@@ -27,19 +37,25 @@ class GiftsView(View):
     tables = ("gifts",)
 
     def of_party(
-        self, party_id: UUID, *, before: int | None = None, limit: int = GIFTS_MAX
-    ) -> Sequence[tuple[int, UUID]]:
-        """Return position and id of a party's newest gifts, newest first.
+        self,
+        party_id: UUID,
+        *,
+        sent: bool | None = None,
+        before: int | None = None,
+        limit: int = GIFTS_MAX,
+    ) -> Sequence[GiftLine]:
+        """Return a party's newest gifts, newest first; those it sent, or was offered.
 
         `before` is the position of the last one that was shown.
         """
         rows = self.rows(
-            "SELECT position, offer_id FROM gifts WHERE party_id = %s"
+            "SELECT position, offer_id, sent FROM gifts WHERE party_id = %s"
+            " AND (%s::boolean IS NULL OR sent = %s)"
             " AND (%s::bigint IS NULL OR position < %s)"
             " ORDER BY position DESC LIMIT %s",
-            (party_id, before, before, limit),
+            (party_id, *(sent, sent), *(before, before), limit),
         )
-        return [(row["position"], row["offer_id"]) for row in rows]
+        return [GiftLine(**row) for row in rows]
 
 
 class Gifts(Projection[GiftsView]):
@@ -63,9 +79,16 @@ class Gifts(Projection[GiftsView]):
         self.view.change(tracking, noted)
 
 
-def _concerns(event: Gift.Event, party_id: UUID, tracking: Tracking) -> Statement:
+def _concerns(
+    event: Gift.Offered | Gift.Accepted, party_id: UUID, tracking: Tracking
+) -> Statement:
     return (
-        "INSERT INTO gifts (party_id, position, offer_id) VALUES (%s, %s, %s)"
-        " ON CONFLICT (party_id, offer_id) DO NOTHING",
-        (party_id, tracking.notification_id, event.originator_id),
+        "INSERT INTO gifts (party_id, position, offer_id, sent)"
+        " VALUES (%s, %s, %s, %s) ON CONFLICT (party_id, offer_id) DO NOTHING",
+        (
+            party_id,
+            tracking.notification_id,
+            event.originator_id,
+            party_id == event.sender_id,
+        ),
     )

@@ -11,10 +11,14 @@ from ledger.errors import Unknown
 from ledger.projections.accounts import Accounts, AccountsView
 from ledger.projections.base import Projection, View
 from ledger.projections.cases import Cases, CasesView
+from ledger.projections.elsewhere import Elsewhere, ElsewhereView
 from ledger.projections.freshness import Freshness, FreshnessView
 from ledger.projections.gifts import Gifts, GiftsView
+from ledger.projections.market import Market, MarketView
 from ledger.projections.notices import Notices, NoticesView
 from ledger.projections.ownership import Ownership, OwnershipView
+from ledger.projections.redemptions import Redemptions, RedemptionsView
+from ledger.projections.sales import Sales, SalesView
 from ledger.projections.wallet import Wallet, WalletView
 
 AnyProjection: TypeAlias = Projection[Any]
@@ -27,6 +31,10 @@ _VIEWS: Mapping[type[View], type[AnyProjection]] = {
     AccountsView: Accounts,
     GiftsView: Gifts,
     CasesView: Cases,
+    MarketView: Market,
+    SalesView: Sales,
+    ElsewhereView: Elsewhere,
+    RedemptionsView: Redemptions,
 }
 
 NAMES: tuple[str, ...] = tuple(view.name for view in _VIEWS)

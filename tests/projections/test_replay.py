@@ -4,25 +4,29 @@ Bugs planted to see this fail: an epoch not moved when a card is released; the s
 an aborted write kept; a lock left behind by a print; the bookmark moved in a commit of
 its own; an offer behind a lease forgotten; a listing forgotten while it is paid for; a
 reversal not counted; a hold that outlives its release; a card's slot kept by a revoked
-ticket; a coupon in money used up one unit at a time.
+ticket; a coupon in money used up one unit at a time; a listing shown while its payment
+is under way, or after its coupon was used up; a price that is not the last one asked.
 """
 
 from __future__ import annotations
 
 from functools import partial
 from random import Random
+from uuid import UUID
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ledger.aggregates.e_ticket import ETicket, LockKind
+from ledger.aggregates.e_ticket import ETicket, HoldEffect, LockKind
 from ledger.aggregates.medium.judge import Known
 from ledger.projections.freshness import FreshnessView
+from ledger.projections.market import MarketView
 from ledger.projections.ownership import OwnershipView
 from ledger.projections.registry import NAMES
 from ledger.projections.runner import Runner
 from ledger.projections.wallet import WalletHold, WalletUses, WalletView
 from ledger.usecases import audit, media
+from tests.domain.examples import NOON
 from tests.log.event_catalogue import events_of
 from tests.projections.following import catch_up, contents
 from tests.projections.whims import Story, topics_of
@@ -72,9 +76,40 @@ def test_views_say_what_replay_says(ledger, database, kind, seed, steps):
         assert_rebuilt_the_same(ledger, database)
 
 
+def assert_listed_alike(datastore, ticket):
+    """What the market shows of it, and for whom, is what the ticket says."""
+    market = MarketView(datastore)
+    # Tickets of other examples are listed by the same people, too.
+    its = {line.ticket_id: line for line in market.of_seller(ticket.owner_id)}
+    found, listing = its.get(ticket.id), ticket.listing
+    if listing is None:
+        assert found is None
+        return
+    assert found is not None
+    sold_to = ticket.lock.ref if ticket.lock.kind == LockKind.SETTLEMENT else None
+    frozen = any(HoldEffect.NO_TITLE in hold.effects for hold in ticket.holds)
+    assert (found.listing_id, found.price_minor, found.to_party_id, found.until) == (
+        listing.listing_id,
+        listing.price_minor,
+        listing.to_party_id,
+        listing.until,
+    )
+    assert (found.sale_id, found.suspended) == (sold_to, frozen)
+    assert (found.title, found.right, found.category, found.not_after) == (
+        ticket.title,
+        ticket.right,
+        ticket.category,
+        ticket.not_after,
+    )
+    buyer = listing.to_party_id or UUID(int=1)
+    shown = {line.ticket_id for line in market.open_to(buyer, at=NOON)}
+    assert (ticket.id in shown) == (sold_to is None and not frozen)
+
+
 def assert_views_agree(ledger, story):
     datastore = ledger.recorder.datastore
     ticket, card = ledger.ticket(story.ticket.id), ledger.medium(story.uid)
+    assert_listed_alike(datastore, ticket)
 
     pending = card.pending is not None
     known, slots, tickets = FreshnessView(datastore).known(story.uid)

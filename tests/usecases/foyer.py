@@ -21,6 +21,7 @@ from ledger.aggregates.medium import Medium, Reading
 from ledger.application import Cause, attempt
 from ledger.bootstrap import Installation
 from ledger.ports import CardOperation
+from ledger.projections.redemptions import RedemptionsView
 from ledger.usecases import coupons, dispensing, media, offline, parties
 from ledger.usecases.media import MediumWrite, Proof
 from ledger.vocabulary.medium_record import (
@@ -167,6 +168,10 @@ class Foyer:
             public_key="09" + "00" * 31,
             label=kind,
         )
+
+    @property
+    def redemptions(self) -> RedemptionsView:
+        return RedemptionsView(self.ledger.recorder.datastore)
 
     def delegate(self, device_id: UUID, at: datetime = NOON, **rights: Any) -> None:
         self.do(

@@ -1,6 +1,8 @@
 """Coupons: never above the limit, one receipt once, final before it is settled."""
 
+from collections import Counter
 from contextlib import suppress
+from datetime import timedelta
 from threading import Barrier, Thread
 from typing import Any
 from uuid import UUID
@@ -33,6 +35,7 @@ from ledger.usecases.coupons import (
 )
 from ledger.usecases.media import Proof
 from tests.domain.examples import ISSUER, TILL
+from tests.projections.following import catch_up
 from tests.usecases.foyer import (
     OTHER_SHOP,
     OTHER_TILL,
@@ -259,9 +262,23 @@ def test_a_shop_takes_back_its_own_redemptions_while_they_are_not_final(foyer):
 
 
 def settled(foyer, since, until):
-    return coupon_settlement.final(
+    """Settle from the log; the view says the same, by till."""
+    found = coupon_settlement.final(
         foyer.ledger, since=since, until=until, at=after(days=365)
     )
+    catch_up(foyer.ledger, "redemptions")
+    view, final_after = foyer.redemptions, timedelta(seconds=REVERSAL_S)
+    totals: Counter[tuple[Any, ...]] = Counter()
+    for line in view.final(since=since, until=until, after=final_after):
+        whose = (line.issuer_id, line.shop_id, line.unit)
+        totals[*whose, "redemptions"] += line.redemptions
+        totals[*whose, "amount"] += line.amount
+    assert totals == {
+        (line.issuer_id, line.shop_id, line.unit, name): getattr(line, name)
+        for line in found
+        for name in ("redemptions", "amount")
+    }
+    return found
 
 
 def test_issuers_and_shops_settle_final_redemptions_and_nothing_else(foyer):

@@ -687,7 +687,7 @@ def test_what_is_told_opens_no_machine(giving):
 def listed(giving: Giving, party_id: UUID, *, at=NOON) -> list[tuple[UUID, str]]:
     """Return what a party finds in its list of gifts: ids and states, newest first."""
     catch_up(giving.ledger, "gifts")
-    offer_ids = [offer_id for _, offer_id in giving.gifts_view.of_party(party_id)]
+    offer_ids = [each.offer_id for each in giving.gifts_view.of_party(party_id)]
     told = gift_offers.list_gifts(giving.ledger, offer_ids, by=party_id, at=at)
     return [(gift.offer_id, gift.state) for gift in told]
 
@@ -716,9 +716,33 @@ def test_a_list_of_gifts_goes_on_before_the_last_one_shown(giving):
     offers = [giving.offer(each) for each in giving.issue(3)]
     catch_up(giving.ledger, "gifts")
     page = giving.gifts_view.of_party(ALICE, limit=2)
-    assert [offer_id for _, offer_id in page] == [offers[2], offers[1]]
-    rest = giving.gifts_view.of_party(ALICE, before=page[-1][0])
-    assert rest[0][1] == offers[0]
+    assert [each.offer_id for each in page] == [offers[2], offers[1]]
+    rest = giving.gifts_view.of_party(ALICE, before=page[-1].position)
+    assert rest[0].offer_id == offers[0]
+
+
+def test_a_list_of_gifts_tells_what_was_sent_from_what_was_offered(giving):
+    a, b = giving.issue(2)
+    to_bob = giving.offer(a)
+    giving.accept(to_bob)
+    back = giving.offer(a, by=BOB, recipient=Recipient(ALICE))
+    directly = giving.offer(b, recipient=Recipient(BOB, via="direct", claim=CLAIM))
+    giving.accept(directly, claim=CLAIM)
+    catch_up(giving.ledger, "gifts")
+
+    def found(party_id, sent):
+        its = giving.gifts_view.of_party(party_id, sent=sent)
+        assert all(each.sent == sent for each in its)
+        return [each.offer_id for each in its]
+
+    assert (found(ALICE, sent=True)[:2], found(ALICE, sent=False)[0]) == (
+        [directly, to_bob],
+        back,
+    )
+    assert (found(BOB, sent=True)[0], found(BOB, sent=False)[:2]) == (
+        back,
+        [directly, to_bob],
+    )
 
 
 def test_both_are_told_of_a_copy_that_could_still_be_used(giving):

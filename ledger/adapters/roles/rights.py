@@ -88,6 +88,13 @@ MAY: Mapping[str, Rights] = {
     "gifts": _VIEW,
     "cases": _VIEW,
     "cases_tickets": _VIEW,
+    "market": _VIEW,
+    "sales": _VIEW,
+    "elsewhere_mandates": _VIEW,
+    "elsewhere_sales": _VIEW,
+    "redemptions": _VIEW,
+    "redemptions_coupons": _VIEW,
+    "redemptions_tills": _VIEW,
 }
 
 _CALL = "EXECUTE"
