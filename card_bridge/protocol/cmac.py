@@ -17,6 +17,15 @@ def cmac(key: bytes, message: bytes) -> bytes:
     return mac.finalize()
 
 
+def chained_cmac(key: bytes, iv: bytes, message: bytes) -> bytes:
+    """Return the sixteen bytes of a CMAC that begins with `iv` and not with zeros."""
+    k1, k2 = subkeys(key)
+    whole = bool(message) and not len(message) % BLOCK
+    padded = message if whole else pad(message)
+    last = xor(padded[-BLOCK:], k1 if whole else k2)
+    return cbc_encrypt(key, iv, padded[:-BLOCK] + last)[-BLOCK:]
+
+
 def truncated(mac: bytes) -> bytes:
     """Return MACt: the odd bytes S1, S3 … S15 (MF2DLHX0 section 9.1.3)."""
     return mac[1::2]

@@ -1,9 +1,8 @@
 """What is done to a card once: applications, files, keys (MF2DLHX0, 11.3 to 11.7)."""
 
-import zlib
-
 from card_bridge.protocol.cmac import xor
 from card_bridge.protocol.conversation import Conversation, int32, uint24
+from card_bridge.protocol.crc import crc32
 from card_bridge.protocol.files import AccessRights
 from card_bridge.protocol.secure_messaging import CommMode
 
@@ -111,11 +110,6 @@ class Creation(Conversation):
 def change_of_another_key(*, new: bytes, old: bytes, version: int) -> bytes:
     """New key XOR old key ‖ version ‖ CRC32 of the new key (MF2DLHX0, 11.6.1)."""
     return xor(new, old) + bytes([version]) + crc32(new)
-
-
-def crc32(data: bytes) -> bytes:
-    """CRC-32 without its last inversion (JAMCRC), LSB first."""
-    return (~zlib.crc32(data) & 0xFFFF_FFFF).to_bytes(4, "little")
 
 
 def _settings(file_no: int, comm: CommMode, rights: AccessRights) -> bytes:

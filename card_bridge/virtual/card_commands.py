@@ -3,11 +3,8 @@
 import hmac
 
 from card_bridge.protocol.cmac import xor
-from card_bridge.protocol.creation import (
-    CHANGE_KEY,
-    KEYS_AES,
-    crc32,
-)
+from card_bridge.protocol.crc import crc32
+from card_bridge.protocol.creation import CHANGE_KEY, KEYS_AES
 from card_bridge.protocol.secure_messaging import CommMode
 from card_bridge.protocol.status import Status
 from card_bridge.virtual.core import MASTER, Core

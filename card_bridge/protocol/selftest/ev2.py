@@ -1,16 +1,10 @@
-"""Figures from outside, each through the code that runs in production.
-
-A vector is `{"id", "kind", "in", "expected"}`; bytes are hex text. What a kind gives is
-compared with what is expected of it, name by name.
-"""
-
-from collections.abc import Callable, Mapping
-from typing import Any
+"""Vectors of AES-CMAC, key diversification, EV2 and the Transaction MAC."""
 
 from card_bridge.protocol import transaction_mac as tm
 from card_bridge.protocol.apdu import native
 from card_bridge.protocol.cmac import cbc_decrypt, cmac, subkeys, truncated
-from card_bridge.protocol.creation import CHANGE_KEY, change_of_another_key, crc32
+from card_bridge.protocol.crc import crc32
+from card_bridge.protocol.creation import CHANGE_KEY, change_of_another_key
 from card_bridge.protocol.diversify import diversified
 from card_bridge.protocol.ev2_auth import (
     Handshake,
@@ -19,27 +13,8 @@ from card_bridge.protocol.ev2_auth import (
     session_vectors,
 )
 from card_bridge.protocol.secure_messaging import CommMode, SecureChannel
-from card_bridge.protocol.status import CardError
+from card_bridge.protocol.selftest.values import Values, raw
 from card_bridge.protocol.transaction_mac import Operation
-
-Values = Mapping[str, Any]
-
-
-def agrees(vector: Values) -> bool:
-    """Whether this machine gives the figures of a vector whose kind is in `RUN`.
-
-    Raises LookupError, TypeError or ValueError for what is no vector.
-    """
-    expected = {name: bytes.fromhex(text) for name, text in vector["expected"].items()}
-    try:
-        found = RUN[vector["kind"]](vector["in"])
-    except (AssertionError, CardError):
-        return False
-    return bool(expected) and {name: found[name] for name in expected} == expected
-
-
-def raw(values: Values, name: str) -> bytes:
-    return bytes.fromhex(values.get(name, ""))
 
 
 def channel(given: Values, *, moved: bool = False) -> SecureChannel:
@@ -192,24 +167,3 @@ def run_reader_id(given: Values) -> Values:
     _, enc = tm.session_keys(raw(given, "key"), uid=raw(given, "uid"), tmc=given["tmc"])
     assert cbc_decrypt(enc, bytes(16), enciphered) == raw(given, "tmri_prev")
     return {"enc_tmri": enciphered}
-
-
-RUN: Mapping[str, Callable[[Values], Values]] = {
-    "cmac": run_cmac,
-    "cmac_subkeys": run_subkeys,
-    "an10922_aes128": run_diversification,
-    "ev2_auth_first": run_authentication,
-    "ev2_auth_nonfirst": run_authentication,
-    "ev2_session_keys": run_session_keys,
-    "ev2_iv": run_iv,
-    "ev2_cmd_mac": run_command_mac,
-    "ev2_resp_mac": run_response_mac,
-    "ev2_full_cmd": run_full_command,
-    "ev2_full_resp": run_full_response,
-    "ev2_session_then_read_mac": lambda g: run_session_then_read(g, CommMode.MAC),
-    "ev2_session_then_read_full": lambda g: run_session_then_read(g, CommMode.FULL),
-    "ev2_changekey": run_change_key,
-    "tmac_session_keys": run_tmac_keys,
-    "tmac_tmv": run_tmv,
-    "tmac_reader_id": run_reader_id,
-}
