@@ -47,6 +47,7 @@ READS_MEDIA = TAPS | PERSONALISER | OPERATOR
 
 _TICKET = "/v1/tickets/<uuid:ticket_id>"
 _GIFT = f"{_TICKET}/gift-offers/<uuid:offer_id>"
+_GIVEN = "/v1/gifts/<uuid:offer_id>"
 _LISTING = f"{_TICKET}/listings/<uuid:listing_id>"
 _DISPENSE = f"{_TICKET}/dispenses/<uuid:job_id>"
 _CASE = "/v1/cases/<uuid:case_id>"
@@ -99,6 +100,15 @@ ACCESS: Mapping[str, Who] = MappingProxyType(
         f"POST {_GIFT}/acceptance": BUYER,
         f"POST {_GIFT}/decline": BUYER,
         f"POST {_GIFT}/withdrawal": BUYER,
+        "POST /v1/gifts": BUYER,
+        "GET /v1/gifts": BUYER,
+        f"GET {_GIVEN}": BUYER,
+        f"POST {_GIVEN}/claim": BUYER,
+        f"POST {_GIVEN}/acceptance": BUYER,
+        f"POST {_GIVEN}/decline": BUYER,
+        f"POST {_GIVEN}/withdrawal": BUYER,
+        f"POST {_GIVEN}/replacement": BUYER,
+        f"DELETE {_GIVEN}/contact": BUYER | OPERATOR,
         f"POST {_TICKET}/listings": BUYER,
         f"DELETE {_LISTING}": BUYER,
         f"POST {_LISTING}/purchase": BUYER,

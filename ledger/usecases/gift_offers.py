@@ -45,7 +45,10 @@ class GiftLineNow:
 
 @dataclass(frozen=True, slots=True)
 class GiftNow:
-    """One gift; its state is "open", "suspended", or what became of it."""
+    """One gift; its state is "open", "suspended", or what became of it.
+
+    `version` is the last event that was recorded of it.
+    """
 
     offer_id: UUID
     sender_id: UUID
@@ -55,6 +58,7 @@ class GiftNow:
     state: str
     lines: tuple[GiftLineNow, ...]
     replaced_by: UUID | None
+    version: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +91,7 @@ def _look_at(
     gift = work.get(Gift, offer_id, Unknown(what="gift offer"))
     if not gift.concerns(by, claim):
         raise Unknown(what="gift offer")
+    version = gift.version
     gift_lines.follow(work, gift, at=at)  # And is not recorded.
     lines = tuple(_line_now(work, gift, line) for line in gift.lines)
     state = gift.state.lower()
@@ -102,6 +107,7 @@ def _look_at(
         state=state,
         lines=lines,
         replaced_by=gift.replaced_by,
+        version=version,
     )
 
 

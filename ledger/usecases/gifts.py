@@ -353,14 +353,19 @@ def forget_contact(
     offer_id: UUID,
     at: datetime,
     cause: Cause,
+    by: UUID | None = None,
 ) -> int:
     """Erase the contact to which a claim was sent; the offer itself stands.
 
-    The event comes first: if the process dies before the key is destroyed, doing this
-    again destroys it.
+    Its sender has it done, or an operator, for whom `by` is None. The event comes
+    first: if the process dies before the key is destroyed, doing this again destroys
+    it.
     """
     work = ledger.work()
-    gift_of(work, offer_id).erase_contact(at=at)
+    gift = gift_of(work, offer_id)
+    if by is not None:
+        gift.require_sender(by)
+    gift.erase_contact(at=at)
     position = work.record(cause)
     personal.destroy(contact_id(offer_id))
     return position

@@ -170,6 +170,7 @@ OPERATORS = "operators act for everybody; no others come in"
 
 _TICKET = "/v1/tickets/<uuid:ticket_id>"
 _GIFT = f"{_TICKET}/gift-offers/<uuid:offer_id>"
+_GIVEN = "/v1/gifts/<uuid:offer_id>"
 _LISTING = f"{_TICKET}/listings/<uuid:listing_id>"
 _DISPENSE = f"{_TICKET}/dispenses/<uuid:job_id>"
 _CASE = "/v1/cases/<uuid:case_id>"
@@ -197,6 +198,13 @@ STRANGERS: dict[str, Any] = {
     f"POST {_GIFT}/acceptance": NOT_HIS,
     f"POST {_GIFT}/decline": NOT_HIS,
     f"POST {_GIFT}/withdrawal": NOT_HIS,
+    f"GET {_GIVEN}": NOT_THERE,
+    f"POST {_GIVEN}/claim": NOT_THERE,
+    f"POST {_GIVEN}/acceptance": NOT_HIS,
+    f"POST {_GIVEN}/decline": NOT_HIS,
+    f"POST {_GIVEN}/withdrawal": NOT_HIS,
+    f"POST {_GIVEN}/replacement": NOT_HIS,
+    f"DELETE {_GIVEN}/contact": NOT_HIS,
     f"POST {_TICKET}/listings": NOT_HIS,
     f"DELETE {_LISTING}": NOT_HIS,
     f"POST {_LISTING}/purchase": NOT_HIS,
@@ -254,6 +262,16 @@ def bodies(place: Place, who: Caller) -> dict[str, dict[str, Any]]:
         f"POST {_TICKET}/modifications": {"right": "Row 1", "reason": "mine now"},
         f"POST {_TICKET}/gift-offers": {"to_party_id": mine},
         f"POST {_GIFT}/acceptance": {"terms_hash": place.ids["terms_hash"]},
+        f"POST {_GIVEN}/claim": {"claim": "x" * 43},
+        f"POST {_GIVEN}/acceptance": {
+            "tickets": [
+                {
+                    "ticket_id": place.ids["gift-offers/"],
+                    "terms_hash": place.ids["terms_hash"],
+                }
+            ]
+        },
+        f"POST {_GIVEN}/replacement": {"to_party_id": mine},
         f"POST {_TICKET}/listings": {"price_minor": 1},
         f"POST {_LISTING}/purchase": {},
         f"POST {_MEDIUM}/personalisation": {"holder_id": mine, "profile": "desfire-8k"},
