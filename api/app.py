@@ -37,13 +37,16 @@ from api.v1 import (
     listings,
     log,
     lost_media,
+    market,
     media,
     notices,
     orders,
     parties,
     payments,
+    payouts,
     projections,
     redemptions,
+    sales,
     taps,
     tickets,
     tlog,
@@ -126,6 +129,11 @@ def _routes(app: Flask, its: Installation) -> Document:
         gifts.blueprint(its.ledger, its.personal, views.gifts, waiting, its.clock),
         gift_answers.blueprint(its.ledger, its.personal, its.clock),
         listings.blueprint(its.ledger, its.personal, its.clock),
+        market.blueprint(views.market, waiting, its.clock),
+        sales.blueprint(
+            its.ledger, its.provider, its.personal, views.sales, waiting, its.clock
+        ),
+        payouts.blueprint(views.sales, waiting),
         notices.blueprint(views.notices, waiting),
         webhooks.blueprint(
             its.ledger,

@@ -49,6 +49,7 @@ _TICKET = "/v1/tickets/<uuid:ticket_id>"
 _GIFT = f"{_TICKET}/gift-offers/<uuid:offer_id>"
 _GIVEN = "/v1/gifts/<uuid:offer_id>"
 _LISTING = f"{_TICKET}/listings/<uuid:listing_id>"
+_SALE = "/v1/sales/<uuid:sale_id>"
 _DISPENSE = f"{_TICKET}/dispenses/<uuid:job_id>"
 _CASE = "/v1/cases/<uuid:case_id>"
 _MEDIUM = "/v1/media/<uid:uid>"
@@ -110,8 +111,18 @@ ACCESS: Mapping[str, Who] = MappingProxyType(
         f"POST {_GIVEN}/replacement": BUYER,
         f"DELETE {_GIVEN}/contact": BUYER | OPERATOR,
         f"POST {_TICKET}/listings": BUYER,
+        "GET /v1/listings": BUYER,
+        f"GET {_LISTING}": BUYER,
+        f"PUT {_LISTING}/price": BUYER,
         f"DELETE {_LISTING}": BUYER,
         f"POST {_LISTING}/purchase": BUYER,
+        "POST /v1/sales": BUYER,
+        "GET /v1/sales": BUYER,
+        f"GET {_SALE}": BUYER | READS_ALL,
+        f"POST {_SALE}/check": BUYER | OPERATOR,
+        f"DELETE {_SALE}": BUYER | OPERATOR,
+        f"POST {_SALE}/payout": OPERATOR,
+        "GET /v1/me/payouts": BUYER,
         "POST /v1/devices": OWN_DEVICES,
         "DELETE /v1/devices/<uuid:device_id>": OWN_DEVICES,
         "POST /v1/devices/<uuid:device_id>/keys": KEYS,

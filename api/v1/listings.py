@@ -1,8 +1,10 @@
-"""Reselling a ticket: listed at a price, bought with e-money."""
+"""Reselling a ticket: listed at a price, repriced, taken down, bought with e-money."""
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 from flask import Response
@@ -10,7 +12,7 @@ from flask_smorest import Blueprint
 from marshmallow import fields
 
 from api.auth import cause, party
-from api.openapi.fields import Id, Strict, Text, Time, Whole, about
+from api.openapi.fields import Choice, Id, Strict, Text, Time, Whole, about, words
 from api.openapi.routes import Answer, Json, Routes
 from api.positions import recorded
 from api.v1.orders import ANSWER_MAX
@@ -19,6 +21,8 @@ from ledger.application import Ledger, attempt
 from ledger.clock import Clock, new_id
 from ledger.ports import PersonalData
 from ledger.usecases import resale
+from ledger.usecases.listings import ListingState
+from ledger.usecases.listings import look_at as look_at_listing
 
 LISTING_LIFETIME = timedelta(days=30)
 
@@ -40,6 +44,25 @@ class ListingIn(Strict):
 class ListingMade(Strict):
     listing_id = fields.UUID()
     cap_minor = fields.Integer(metadata=about("The highest price allowed."))
+
+
+class ListingOut(Strict):
+    """A listing as it stands now; its `version` is the ticket's."""
+
+    listing_id = fields.UUID()
+    price_minor = fields.Integer()
+    cap_minor = fields.Integer(metadata=about("The highest price allowed."))
+    currency = fields.String()
+    until = Time()
+    state = Choice(
+        *words(ListingState),
+        metadata=about("Matched: a purchaser's payment is under way."),
+    )
+    version = fields.Integer()
+
+
+class PriceIn(Strict):
+    price_minor = Whole(most=AMOUNT_MAX_MINOR, required=True)
 
 
 class PurchaseIn(Strict):
@@ -87,6 +110,39 @@ def blueprint(ledger: Ledger, personal: PersonalData, clock: Clock) -> Blueprint
                 to=body["to_party_id"],
                 until=body["until"] or at + LISTING_LIFETIME,
                 at=at,
+                cause=cause(),
+            )
+        )
+        return listed, recorded(listed.position)
+
+    @routes.get("/<uuid:listing_id>", gives=ListingOut, versioned=True)
+    def look_at(ticket_id: UUID, listing_id: UUID) -> Any:
+        """Tell a listing to its seller, and to whoever may buy it."""
+        told = look_at_listing(
+            ledger,
+            ticket_id=ticket_id,
+            listing_id=listing_id,
+            by=party(),
+            at=clock.now(),
+        )
+        return asdict(told)
+
+    @routes.put(
+        "/<uuid:listing_id>/price",
+        takes=PriceIn,
+        gives=ListingMade,
+        matches="ticket_id",
+    )
+    def reprice(body: Json, ticket_id: UUID, listing_id: UUID) -> Answer:
+        """Ask another price for my ticket, under the cap in force now."""
+        listed = attempt(
+            lambda: resale.reprice(
+                ledger,
+                ticket_id=ticket_id,
+                listing_id=listing_id,
+                by=party(),
+                price_minor=body["price_minor"],
+                at=clock.now(),
                 cause=cause(),
             )
         )

@@ -42,7 +42,8 @@ class ListingLine:
     """One listing; `position` is that at which it was made and orders them.
 
     `sale_id` is set while a purchaser's payment is under way, `suspended` while a case
-    keeps the title from moving. Its time may be over: see `until` and `not_after`.
+    keeps the title from moving; `state` is of the moment at which it was asked for,
+    as `ledger.usecases.listings` tells it.
     """
 
     listing_id: UUID
@@ -61,6 +62,7 @@ class ListingLine:
     not_after: datetime
     sale_id: UUID | None
     suspended: bool
+    state: str
 
 
 class MarketView(View):
@@ -98,12 +100,13 @@ class MarketView(View):
                 limit,
             ),
         )
-        return [_line(row) for row in rows]
+        return [_line(row, at) for row in rows]
 
     def of_seller(
         self,
         seller_id: UUID,
         *,
+        at: datetime,
         offering_id: UUID | None = None,
         before: int | None = None,
         limit: int = LISTINGS_MAX,
@@ -116,7 +119,7 @@ class MarketView(View):
             " ORDER BY position DESC LIMIT %s",
             (seller_id, *(offering_id, offering_id), *(before, before), limit),
         )
-        return [_line(row) for row in rows]
+        return [_line(row, at) for row in rows]
 
     def update(
         self,
@@ -130,7 +133,7 @@ class MarketView(View):
         self.change(tracking, (text, (*values, event.originator_id)))
 
 
-def _line(row: DictRow) -> ListingLine:
+def _line(row: DictRow, at: datetime) -> ListingLine:
     return ListingLine(
         listing_id=row["listing_id"],
         position=row["position"],
@@ -148,7 +151,16 @@ def _line(row: DictRow) -> ListingLine:
         not_after=row["not_after"],
         sale_id=row["sale_id"],
         suspended=bool(row["frozen_by"]),
+        state=_state(row, at),
     )
+
+
+def _state(row: DictRow, at: datetime) -> str:
+    if row["sale_id"] is None and row["until"] <= at:
+        return "EXPIRED"
+    if row["frozen_by"]:
+        return "SUSPENDED"
+    return "ACTIVE" if row["sale_id"] is None else "MATCHED"
 
 
 class Market(Projection[MarketView]):

@@ -34,7 +34,10 @@ class ListingState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ListingNow:
-    """What was asked last, under which cap, and how it stands."""
+    """What was asked last, under which cap, and how it stands.
+
+    `version` is its ticket's: the last event that was recorded of it.
+    """
 
     listing_id: UUID
     price_minor: int
@@ -42,6 +45,7 @@ class ListingNow:
     currency: str
     until: datetime
     state: ListingState
+    version: int
 
 
 def look_at(
@@ -72,6 +76,7 @@ def look_at(
         currency=ticket.currency,
         until=listed.until,
         state=_state(ticket, events, listed, at),
+        version=ticket.version,
     )
 
 

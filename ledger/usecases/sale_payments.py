@@ -28,7 +28,7 @@ from ledger.usecases import (
     tenders,
     unpaid_sales,
 )
-from ledger.usecases.resale import Bought
+from ledger.usecases.resale import Bought, buy_together
 from ledger.usecases.settlement import Wanted, programme_of, sale_of
 from ledger.usecases.tenders import CARD, Tender
 from ledger.vocabulary.ids import payment_id, sale_entry_id
@@ -46,6 +46,50 @@ class NotTheBuyer(Denied):
 class NoCard(Malformed):
     code = "malformed"
     says = "No card is among the tenders; buy at once instead."
+
+
+def purchase(
+    ledger: Ledger,
+    provider: PaymentProvider,
+    personal: PersonalData,
+    *,
+    wanted: Sequence[Wanted],
+    sale_id: UUID,
+    entry_id: UUID,
+    by: UUID,
+    offered: Sequence[Tender],
+    at: datetime,
+    cause: Cause,
+) -> Bought:
+    """Buy listed tickets of one seller, at once, or begin to if a card is to pay.
+
+    Without tenders the purchaser's purse pays. Tried dry, a card is not asked.
+    """
+    if any(tender.kind == CARD for tender in offered):
+        return begin(
+            ledger,
+            provider,
+            personal,
+            wanted=wanted,
+            sale_id=sale_id,
+            by=by,
+            offered=offered,
+            at=at,
+            cause=cause,
+        )
+    return attempt(
+        lambda: buy_together(
+            ledger,
+            personal,
+            wanted=wanted,
+            sale_id=sale_id,
+            entry_id=entry_id,
+            by=by,
+            offered=offered or None,
+            at=at,
+            cause=cause,
+        )
+    )
 
 
 def begin(
@@ -67,7 +111,7 @@ def begin(
     if all(tender.kind != CARD for tender in offered):
         raise NoCard
 
-    def keep() -> None:
+    def keep() -> Bought:
         work = ledger.work()
         until = at + timedelta(seconds=FENCE_S)
         sale = settlement.begin(
@@ -99,9 +143,12 @@ def begin(
             until=until,
             at=at,
         )
-        work.record(cause)
+        position = work.record(cause)
+        return Bought(sale_id, None, sale.split_minor, sale.state, position)
 
-    attempt(keep)
+    kept = attempt(keep)
+    if cause.terms.dry:
+        return kept
     return advance(ledger, provider, sale_id=sale_id, at=at, cause=cause)
 
 
@@ -161,7 +208,8 @@ def give_up(
     """
     work = ledger.work()
     sale = sale_of(work, sale_id)
-    if by != sale.buyer_id and not (sale.until and is_over(sale.until, at)):
+    late = sale.until is not None and is_over(sale.until, at)
+    if by != sale.buyer_id and (by is not None or not late):
         raise NotTheBuyer(until=sale.until, because=sale.names(1))
     settlement.abort(work, sale, reason="given up", at=at)
     return work.record(cause)

@@ -17,7 +17,7 @@ import pytest
 from api.app import create_app
 from api.auth import ACCESS, PUBLIC
 from ledger.vocabulary.codes import Role
-from tests.api.callers import Caller, Callers
+from tests.api.callers import Caller, Callers, Said
 from tests.api.cards import Card, personalised
 from tests.api.test_cards import load, on_card
 
@@ -90,6 +90,7 @@ def place(callers: Callers) -> Place:
         price_minor=40_00,
         to_party_id=str(callers.cleo.party_id),
     )
+    sale = bought(callers)
     order = callers.ada.post("/v1/orders", offering_id=callers.offering())
     case = callers.ada.post(
         "/v1/cases",
@@ -137,6 +138,7 @@ def place(callers: Callers) -> Place:
         "terms_hash": gift.json["terms_hash"],
         "offer_id": gift.json["offer_id"],
         "listing_id": listing.json["listing_id"],
+        "sale_id": sale.json["sale_id"],
         "order_id": order.json["order_id"],
         "case_id": case.json["case_id"],
         "evidence_id": evidence.json["evidence_id"],
@@ -160,6 +162,17 @@ def place(callers: Callers) -> Place:
     return Place(ids, card, strangers, terminal_of)
 
 
+def bought(callers: Callers) -> Said:
+    """Cleo buys a listed ticket of Ada's."""
+    ticket_id = callers.ticket(callers.ada)
+    listing = callers.ada.post(f"/v1/tickets/{ticket_id}/listings", price_minor=40_00)
+    callers.rich(callers.cleo)
+    return callers.cleo.post(
+        "/v1/sales",
+        listings=[{"ticket_id": ticket_id, "listing_id": listing.json["listing_id"]}],
+    )
+
+
 NOT_THERE, NOT_HIS = (404, "unknown"), (403, "not_owner")
 ALONE = (403, "role_missing")
 """A terminal's own token opens nothing: whose card it is says a person's."""
@@ -172,6 +185,7 @@ _TICKET = "/v1/tickets/<uuid:ticket_id>"
 _GIFT = f"{_TICKET}/gift-offers/<uuid:offer_id>"
 _GIVEN = "/v1/gifts/<uuid:offer_id>"
 _LISTING = f"{_TICKET}/listings/<uuid:listing_id>"
+_SALE = "/v1/sales/<uuid:sale_id>"
 _DISPENSE = f"{_TICKET}/dispenses/<uuid:job_id>"
 _CASE = "/v1/cases/<uuid:case_id>"
 _MEDIUM = "/v1/media/<uid:uid>"
@@ -206,7 +220,13 @@ STRANGERS: dict[str, Any] = {
     f"POST {_GIVEN}/replacement": NOT_HIS,
     f"DELETE {_GIVEN}/contact": NOT_HIS,
     f"POST {_TICKET}/listings": NOT_HIS,
+    f"GET {_LISTING}": NOT_THERE,
+    f"PUT {_LISTING}/price": NOT_HIS,
     f"DELETE {_LISTING}": NOT_HIS,
+    f"GET {_SALE}": NOT_THERE,
+    f"POST {_SALE}/check": NOT_THERE,
+    f"DELETE {_SALE}": NOT_HIS,
+    f"POST {_SALE}/payout": OPERATORS,
     f"POST {_LISTING}/purchase": NOT_HIS,
     "POST /v1/webhooks/<uuid:subscription_id>/rotation": {Role.BUYER: NOT_THERE},
     "DELETE /v1/webhooks/<uuid:subscription_id>": {Role.BUYER: NOT_THERE},
@@ -273,6 +293,7 @@ def bodies(place: Place, who: Caller) -> dict[str, dict[str, Any]]:
         },
         f"POST {_GIVEN}/replacement": {"to_party_id": mine},
         f"POST {_TICKET}/listings": {"price_minor": 1},
+        f"PUT {_LISTING}/price": {"price_minor": 1},
         f"POST {_LISTING}/purchase": {},
         f"POST {_MEDIUM}/personalisation": {"holder_id": mine, "profile": "desfire-8k"},
         f"PUT {_MEDIUM}": {

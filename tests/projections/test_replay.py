@@ -25,7 +25,7 @@ from ledger.projections.ownership import OwnershipView
 from ledger.projections.registry import NAMES
 from ledger.projections.runner import Runner
 from ledger.projections.wallet import WalletHold, WalletUses, WalletView
-from ledger.usecases import audit, media
+from ledger.usecases import audit, listings, media
 from tests.domain.examples import NOON
 from tests.log.event_catalogue import events_of
 from tests.projections.following import catch_up, contents
@@ -76,11 +76,11 @@ def test_views_say_what_replay_says(ledger, database, kind, seed, steps):
         assert_rebuilt_the_same(ledger, database)
 
 
-def assert_listed_alike(datastore, ticket):
+def assert_listed_alike(ledger, ticket):
     """What the market shows of it, and for whom, is what the ticket says."""
-    market = MarketView(datastore)
+    market, owner_id = MarketView(ledger.recorder.datastore), ticket.owner_id
     # Tickets of other examples are listed by the same people, too.
-    its = {line.ticket_id: line for line in market.of_seller(ticket.owner_id)}
+    its = {line.ticket_id: line for line in market.of_seller(owner_id, at=NOON)}
     found, listing = its.get(ticket.id), ticket.listing
     if listing is None:
         assert found is None
@@ -101,6 +101,17 @@ def assert_listed_alike(datastore, ticket):
         ticket.category,
         ticket.not_after,
     )
+    for at in (NOON, listing.until):
+        told = listings.look_at(
+            ledger,
+            ticket_id=ticket.id,
+            listing_id=listing.listing_id,
+            by=owner_id,
+            at=at,
+        )
+        lines = market.of_seller(owner_id, at=at)
+        (line,) = (each for each in lines if each.ticket_id == ticket.id)
+        assert line.state == told.state
     buyer = listing.to_party_id or UUID(int=1)
     shown = {line.ticket_id for line in market.open_to(buyer, at=NOON)}
     assert (ticket.id in shown) == (sold_to is None and not frozen)
@@ -109,7 +120,7 @@ def assert_listed_alike(datastore, ticket):
 def assert_views_agree(ledger, story):
     datastore = ledger.recorder.datastore
     ticket, card = ledger.ticket(story.ticket.id), ledger.medium(story.uid)
-    assert_listed_alike(datastore, ticket)
+    assert_listed_alike(ledger, ticket)
 
     pending = card.pending is not None
     known, slots, tickets = FreshnessView(datastore).known(story.uid)

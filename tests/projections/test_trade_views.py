@@ -75,8 +75,8 @@ def test_the_market_is_read_page_by_page_and_by_offering(market, ledger):
     offering_id = ledger.ticket(mine[0]).offering_id
     assert shown(ledger, BOB, offering_id=offering_id) == mine[::-1]
     assert shown(ledger, BOB, offering_id=BOB) == []
-    assert [line.ticket_id for line in view.of_seller(ALICE)] == mine[::-1]
-    assert view.of_seller(BOB) == []
+    assert [line.ticket_id for line in view.of_seller(ALICE, at=NOON)] == mine[::-1]
+    assert view.of_seller(BOB, at=NOON) == []
 
 
 def test_a_sale_is_told_to_its_two_parties_and_a_payout_to_the_seller(market, ledger):

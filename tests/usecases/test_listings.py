@@ -66,7 +66,11 @@ def test_it_tells_what_is_asked_last_under_which_cap(listed):
         cause=CAUSE,
     )
     assert listed.now() == ListingNow(
-        listed.listing_id, 3_500, 4_800, "EUR", UNTIL, listings.ListingState.ACTIVE
+        listed.listing_id,
+        *(3_500, 4_800, "EUR"),
+        UNTIL,
+        listings.ListingState.ACTIVE,
+        version=3,
     )
 
 

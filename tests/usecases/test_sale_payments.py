@@ -230,6 +230,9 @@ def test_an_operator_gives_up_what_nobody_answers_for(shop):
     shop.begin("tok-away-authorise")
     with pytest.raises(NotTheBuyer):
         give_up(shop, by=None)
+    for stranger in (ALICE, BOB):
+        with pytest.raises(NotTheBuyer):
+            give_up(shop, by=stranger, at=FENCE)
     give_up(shop, by=None, at=FENCE)
     assert shop.ledger.ticket(shop.ticket_id).lock.kind == LockKind.LISTING
 
