@@ -16,6 +16,7 @@ from uuid import UUID
 from ledger.aggregates.base import is_over
 from ledger.aggregates.e_ticket import ETicket
 from ledger.application import Ledger
+from ledger.errors import Malformed
 from ledger.usecases.coupons import REVERSAL_S
 
 PAGE = 500
@@ -32,16 +33,26 @@ class Settled:
     amount: int
 
 
+class BadPeriod(Malformed):
+    code = "malformed"
+    says = "A period ends after it begins, and is settled when it is over."
+
+
+def require_over(*, since: datetime, until: datetime, at: datetime) -> None:
+    """Raise `BadPeriod` unless this is a period that has ended."""
+    if not since <= until <= at:
+        raise BadPeriod
+
+
 def final(
     ledger: Ledger, *, since: datetime, until: datetime, at: datetime
 ) -> list[Settled]:
     """Report what became final from `since` up to `until`, by issuer, shop and unit.
 
     A period is settled when it is over: `until` is not later than `at`. Adjoining
-    periods count each redemption once.
+    periods count each redemption once. Raises `BadPeriod`.
     """
-    if not since <= until <= at:
-        raise ValueError("a period is settled when it is over")
+    require_over(since=since, until=until, at=at)
     counted: Counter[tuple[UUID, UUID, str]] = Counter()
     amounts: Counter[tuple[UUID, UUID, str]] = Counter()
     for redeemed in _redeemed(ledger):

@@ -234,6 +234,48 @@ def cancel(
     return position
 
 
+@dataclass(frozen=True, slots=True)
+class RegisteredNow:
+    """A registered sale as it is; its tickets are the purchaser's."""
+
+    sale_id: UUID
+    seller_id: UUID
+    issuer_id: UUID
+    offering_id: UUID
+    purchaser_id: UUID
+    reference: str
+    ticket_ids: tuple[UUID, ...]
+    price_minor: int
+    commission_minor: int
+    currency: str
+    state: str
+    version: int
+
+
+def look_at(ledger: Ledger, *, sale_id: UUID, by: UUID | None) -> RegisteredNow:
+    """Tell a registered sale to its seller or the issuer, or to an auditor (None).
+
+    To others it is not there: raises `RegisteredSaleUnknown`.
+    """
+    sale = ledger.find(RegisteredSale, sale_id)
+    if sale is None or by not in (None, sale.seller_id, sale.issuer_id):
+        raise RegisteredSaleUnknown
+    return RegisteredNow(
+        sale_id=sale.id,
+        seller_id=sale.seller_id,
+        issuer_id=sale.issuer_id,
+        offering_id=sale.offering_id,
+        purchaser_id=sale.purchaser_id,
+        reference=sale.reference,
+        ticket_ids=sale.ticket_ids,
+        price_minor=sale.price_minor,
+        commission_minor=sale.commission_minor,
+        currency=sale.currency,
+        state=sale.state,
+        version=sale.version,
+    )
+
+
 # Below.
 
 

@@ -20,10 +20,11 @@ from ledger.aggregates.offering import (
     OfferingOver,
 )
 from ledger.aggregates.party import Party
-from ledger.application import Cause, Ledger
+from ledger.application import Cause, Ledger, Work
 from ledger.errors import Unknown
 from ledger.ports import PersonalData, StockDesk
 from ledger.usecases import allowances, issuing, stock
+from ledger.usecases.stock import HeldPlace
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +81,33 @@ def grant(
         ticket_ids=ticket_ids,
         at=at,
     )
+    noted = give_within(
+        work,
+        personal,
+        offering=offering,
+        grant_id=grant_id,
+        to=to,
+        ticket_ids=ticket_ids,
+        places=places,
+        answers=answers,
+        at=at,
+    )
+    return Granted(noted.ticket_ids, noted.places, work.record(cause))
+
+
+def give_within(
+    work: Work,
+    personal: PersonalData,
+    *,
+    offering: Offering,
+    grant_id: UUID,
+    to: UUID,
+    ticket_ids: Sequence[UUID],
+    places: Sequence[HeldPlace],
+    at: datetime,
+    answers: Sequence[str | None] = (),
+) -> Grant:
+    """Issue tickets for places that were taken, and note it, in the caller's commit."""
     issuing.issue(
         work,
         personal,
@@ -96,24 +124,53 @@ def grant(
     for ticket_id in ticket_ids:
         allowances.moved(
             work,
-            offering_id=offering_id,
+            offering_id=offering.id,
             ticket_id=ticket_id,
             from_id=None,
             to_id=to,
             at=at,
         )
-    noted = work.add(
+    return work.add(
         Grant.give(
             grant_id=grant_id,
-            offering_id=offering_id,
-            issuer_id=by,
+            offering_id=offering.id,
+            issuer_id=offering.issuer_id,
             to=to,
             ticket_ids=ticket_ids,
             places=[held.place for held in places],
             at=at,
         )
     )
-    return Granted(noted.ticket_ids, noted.places, work.record(cause))
+
+
+@dataclass(frozen=True, slots=True)
+class GrantNow:
+    """What was given to whom; tickets and places in the same order."""
+
+    grant_id: UUID
+    offering_id: UUID
+    issuer_id: UUID
+    to_party_id: UUID
+    ticket_ids: tuple[UUID, ...]
+    places: tuple[str, ...]
+
+
+def look_at(ledger: Ledger, *, grant_id: UUID, by: UUID | None) -> GrantNow:
+    """Tell a grant to its issuer, to whom it was made, or to an auditor (None).
+
+    To others it is not there: raises `Unknown`.
+    """
+    given = ledger.find(Grant, grant_id)
+    if given is None or by not in (None, given.issuer_id, given.to_party_id):
+        raise Unknown(what="grant")
+    return GrantNow(
+        grant_id=given.id,
+        offering_id=given.offering_id,
+        issuer_id=given.issuer_id,
+        to_party_id=given.to_party_id,
+        ticket_ids=given.ticket_ids,
+        places=given.places,
+    )
 
 
 def require_given(offering: Offering, at: datetime) -> None:

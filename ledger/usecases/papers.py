@@ -79,6 +79,35 @@ def _worth(
     return "valid", None, "This paper is valid."
 
 
+@dataclass(frozen=True, slots=True)
+class PaperNow:
+    """One serial of a ticket's, and what its paper is worth; see `Checked`."""
+
+    serial: str
+    numbered_at: datetime
+    state: PaperState
+    code: str | None
+    says: str
+
+
+def of_ticket(ledger: Ledger, *, ticket_id: UUID, at: datetime) -> list[PaperNow]:
+    """Tell every paper that a ticket had, the first one first. Raises `TicketUnknown`.
+
+    One that was printed while the line was down, and counts, is among them.
+    """
+    ticket = ledger.ticket(ticket_id)
+    numbered: dict[str, datetime] = {}
+    for _, event in ledger.events_of(ticket_id):
+        if isinstance(event, ETicket.PrintAuthorised | ETicket.Dispensed):
+            numbered.setdefault(event.serial, event.timestamp)
+        elif isinstance(event, ETicket.PaperReissued):
+            numbered.setdefault(event.new_serial, event.timestamp)
+    return [
+        PaperNow(serial, when, *_worth(ticket, serial, at))
+        for serial, when in numbered.items()
+    ]
+
+
 def surrender(
     ledger: Ledger,
     secrets: Secrets,
