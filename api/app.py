@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import re
 import sys
 import time
 from typing import Any, cast
@@ -17,10 +16,12 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from api import conditions, problems
 from api.auth import Guard
 from api.idempotency import Idempotency
+from api.lane import Lane
 from api.limits import Limits, Rate
 from api.openapi.document import Document
 from api.positions import Waiting
 from api.receipts import Receipts, heard
+from api.request_log import RequestLog, trace_of
 from api.v1 import (
     accounts,
     authentications,
@@ -55,16 +56,13 @@ from api.v1 import (
 from ledger.adapters.evidence import EvidenceStore
 from ledger.bootstrap import Installation, verifiers_of
 from ledger.clock import new_id
+from ledger.projections.gate import Gate
 from ledger.projections.runner import Runner
 
 BODY_MAX = 64 * 1024
 LONG_BODY_MAX = 4 * 1024 * 1024
 # A stadium has many places, and evidence may be a picture.
 LONG_BODIES = frozenset({"/v1/offerings", "/v1/cases/<uuid:case_id>/evidence"})
-
-_TRACEPARENT = re.compile(
-    r"(?!ff)[0-9a-f]{2}-(?P<trace>[0-9a-f]{32})-(?P<parent>[0-9a-f]{16})-[0-9a-f]{2}"
-)
 
 
 def create_app(installation: Installation) -> Flask:
@@ -77,9 +75,10 @@ def create_app(installation: Installation) -> Flask:
     app.url_map.strict_slashes = True
     app.url_map.merge_slashes = False
     log_to = make_log(installation.settings.log_level)
-    _log_requests(app, log_to)
+    requests = RequestLog(log_to)
+    _log_requests(app, requests)
     problems.install(app, log_to)
-    _guard(app, installation)
+    _guard(app, installation, requests)
     conditions.install(app)
     _receipts(installation).install(app)
     Idempotency(
@@ -174,13 +173,15 @@ def _routes(app: Flask, its: Installation) -> Document:
     return document
 
 
-def _guard(app: Flask, its: Installation) -> None:
+def _guard(app: Flask, its: Installation, requests: RequestLog) -> None:
     """Limits stand on both sides of who may come in."""
     says = its.settings
     limits = Limits(
         principals=Rate(says.rate, says.rate_burst),
         addresses=Rate(says.address_rate, says.address_burst),
     )
+    gate = Gate(its.datastore)
+    app.wsgi_app = Lane(app.wsgi_app, gate, limits, requests, its.clock)  # type: ignore[method-assign]
     if says.proxies:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=says.proxies, x_proto=says.proxies)  # type: ignore[method-assign]
     app.before_request(limits.before_guard)
@@ -205,8 +206,8 @@ def _serve_document(app: Flask, document: Document) -> None:
         return document.as_page()
 
 
-def _log_requests(app: Flask, log_to: BoundLogger) -> None:
-    """One line a request: no names, no bodies, no tokens, no query."""
+def _log_requests(app: Flask, log_to: RequestLog) -> None:
+    """Number each request, and log what became of it."""
 
     @app.before_request
     def begin() -> None:
@@ -221,24 +222,16 @@ def _log_requests(app: Flask, log_to: BoundLogger) -> None:
         answer.headers["Request-Id"] = g.request_id
         answer.headers.setdefault("Cache-Control", "no-store")
         answer.headers["X-Content-Type-Options"] = "nosniff"
-        log_to.info(
-            "request",
-            request=g.request_id,
+        log_to.answered(
+            request_id=g.request_id,
             trace=g.trace,
             method=request.method,
             route=request.url_rule.rule if request.url_rule else None,
             status=answer.status_code,
             code=g.get("code"),
-            ms=round((time.perf_counter() - g.started) * 1000, 2),
+            began=g.started,
         )
         return answer
-
-
-def trace_of(traceparent: str) -> str | None:
-    """Return the trace id of a W3C Trace Context header (section 3.2), if it is one."""
-    found = _TRACEPARENT.fullmatch(traceparent)
-    trace = found["trace"] if found and found["parent"] != "0" * 16 else None
-    return trace if trace != "0" * 32 else None
 
 
 def make_log(level: str) -> BoundLogger:

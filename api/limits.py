@@ -89,7 +89,7 @@ class Limits:
     def before_guard(self) -> None:
         if request.path.startswith(_EXEMPT):
             return
-        address = _address()
+        address = address_of(request.remote_addr)
         _require(self._addresses.wait(address))
         if "Authorization" not in request.headers:
             self._addresses.charge(address)
@@ -104,13 +104,24 @@ class Limits:
     def after_answer(self, answer: Response) -> Response:
         guessed = "Authorization" in request.headers
         if guessed and answer.status_code == HTTPStatus.UNAUTHORIZED:
-            self._addresses.charge(_address(), GUESS_COST)
+            self._addresses.charge(address_of(request.remote_addr), GUESS_COST)
         return answer
 
+    def hear(self, address: str) -> bool:
+        """Whether an address may ask; nothing is counted."""
+        return not self._addresses.wait(address)
 
-def _address() -> str:
-    """Return the caller's address; of IPv6 the network, for a house has one of them."""
-    said = request.remote_addr or ""
+    def admit(self, principal: str) -> bool:
+        """Count a principal's request, if he may make it now; else count nothing."""
+        if self._principals.wait(principal):
+            return False
+        self._principals.charge(principal)
+        return True
+
+
+def address_of(remote: str | None) -> str:
+    """Return a caller's address; of IPv6 the network, for a house has one of them."""
+    said = remote or ""
     try:
         address = ip_address(said)
     except ValueError:

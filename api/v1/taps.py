@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Protocol
 from uuid import UUID
 
 from flask_smorest import Blueprint
@@ -15,12 +14,12 @@ from api.openapi.fields import Choice, Strict, about, words
 from api.openapi.routes import Answer, Json, Routes
 from api.positions import Waiting, recorded
 from api.v1.schemas import QUESTIONS, CardReading, reading_of
-from ledger.aggregates.medium import SlotJudgement
+from ledger.aggregates.medium import Judgement
 from ledger.aggregates.medium.judge import said
 from ledger.application import Ledger, attempt
 from ledger.clock import Clock
 from ledger.projections.freshness import FreshnessView
-from ledger.projections.wallet import WalletTicket, WalletView
+from ledger.projections.wallet import WalletView
 from ledger.usecases import media
 from ledger.usecases.media import Tapped
 from ledger.vocabulary.codes import Role, Verdict
@@ -28,6 +27,7 @@ from ledger.vocabulary.ids import medium_id
 
 _MENDED_BY_REFRESH = "medium_stale"
 
+ROUTE = "/v1/taps"
 MACHINES = frozenset({Role.DISPENSER, Role.SHOP})
 
 
@@ -62,7 +62,7 @@ def blueprint(
     waiting: Waiting,
     clock: Clock,
 ) -> Blueprint:
-    routes = Routes("taps", "/v1/taps", "Cards judged.", waiting=waiting)
+    routes = Routes("taps", ROUTE, "Cards judged.", waiting=waiting)
 
     @routes.post("", takes=CardReading, gives=TapOut, status=200, view="freshness")
     def tap(body: Json) -> Answer:
@@ -83,14 +83,12 @@ def blueprint(
             )
         )
         judged = tapped.judgement
-        stale = any(slot.code == _MENDED_BY_REFRESH for slot in judged.slots)
-        answer = {
-            "verdict": judged.verdict,
-            "says": judged.says,
-            "code": judged.code,
-            "slots": _told(ledger, wallet, judged.slots),
-            "refresh_needed": stale or judged.code == _MENDED_BY_REFRESH,
-        }
+        known = wallet.tickets([slot.ticket_id for slot in judged.slots])
+        answer = answer_of(
+            judged,
+            # One that the view does not know yet is loaded.
+            lambda ticket_id: known.get(ticket_id) or ledger.ticket(ticket_id),
+        )
         return answer, recorded(tapped.position)
 
     return routes.blueprint
@@ -108,27 +106,44 @@ def _is_mine(ledger: Ledger, uid: bytes) -> bool:
     return ledger.knows(stream) and ledger.medium(uid).holder_id == party()
 
 
-def _told(
-    ledger: Ledger, wallet: WalletView, slots: Sequence[SlotJudgement]
-) -> list[dict[str, Any]]:
-    """Say what the tickets are for; one that the view does not know yet is loaded."""
-    known = wallet.tickets([slot.ticket_id for slot in slots]) if slots else {}
-    return [
-        {
-            **asdict(slot),
-            **_about(ledger, slot.ticket_id, known.get(slot.ticket_id)),
-        }
-        for slot in slots
-    ]
+class Purpose(Protocol):
+    """What a ticket is for."""
+
+    @property
+    def title(self) -> str: ...
+    @property
+    def right(self) -> str: ...
+    @property
+    def kind(self) -> str: ...
+    @property
+    def question(self) -> int | None: ...
 
 
-def _about(
-    ledger: Ledger, ticket_id: UUID, known: WalletTicket | None
+def answer_of(
+    judged: Judgement, purpose_of: Callable[[UUID], Purpose]
 ) -> dict[str, Any]:
-    ticket = known or ledger.ticket(ticket_id)
+    """Return a `TapOut`, in JSON's own types."""
+    slots = []
+    for slot in judged.slots:
+        purpose = purpose_of(slot.ticket_id)
+        slots.append(
+            {
+                "slot": slot.slot,
+                "ticket_id": str(slot.ticket_id),
+                "verdict": slot.verdict,
+                "code": slot.code,
+                "says": slot.says,
+                "title": purpose.title,
+                "right": purpose.right,
+                "kind": purpose.kind,
+                "question": purpose.question,
+            }
+        )
+    stale = any(slot.code == _MENDED_BY_REFRESH for slot in judged.slots)
     return {
-        "title": ticket.title,
-        "right": ticket.right,
-        "kind": ticket.kind,
-        "question": ticket.question,
+        "verdict": judged.verdict,
+        "says": judged.says,
+        "code": judged.code,
+        "slots": slots,
+        "refresh_needed": stale or judged.code == _MENDED_BY_REFRESH,
     }

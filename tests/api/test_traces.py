@@ -5,7 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from api.app import create_app, trace_of
+from api.app import create_app
+from api.request_log import trace_of
 from tests.api.callers import Callers
 
 # The example of W3C Trace Context, section 3.2.3.
