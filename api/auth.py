@@ -43,6 +43,7 @@ HOLDS_MEDIA = _any_of(Role.BUYER, Role.OPERATOR)
 DISPUTES = _any_of(Role.BUYER, Role.ISSUER, Role.OPERATOR)
 READS_CASES = DISPUTES | AUDITOR
 READS_ALL = OPERATOR | AUDITOR
+AT_THE_DOOR = _any_of(Role.ISSUER, Role.DISPENSER, Role.SHOP, Role.OPERATOR)
 READS_MEDIA = TAPS | PERSONALISER | OPERATOR
 
 _TICKET = "/v1/tickets/<uuid:ticket_id>"
@@ -50,6 +51,7 @@ _GIFT = f"{_TICKET}/gift-offers/<uuid:offer_id>"
 _GIVEN = "/v1/gifts/<uuid:offer_id>"
 _LISTING = f"{_TICKET}/listings/<uuid:listing_id>"
 _SALE = "/v1/sales/<uuid:sale_id>"
+_REGISTERED = "/v1/registered-sales/<uuid:sale_id>"
 _DISPENSE = f"{_TICKET}/dispenses/<uuid:job_id>"
 _CASE = "/v1/cases/<uuid:case_id>"
 _MEDIUM = "/v1/media/<uid:uid>"
@@ -123,6 +125,23 @@ ACCESS: Mapping[str, Who] = MappingProxyType(
         f"DELETE {_SALE}": BUYER | OPERATOR,
         f"POST {_SALE}/payout": OPERATOR,
         "GET /v1/me/payouts": BUYER,
+        "GET /v1/mandates": ISSUER | SHOP,
+        "PUT /v1/mandates/<uuid:seller_id>": ISSUER,
+        "DELETE /v1/mandates/<uuid:seller_id>": ISSUER,
+        "POST /v1/registered-sales": SHOP,
+        "GET /v1/registered-sales": ISSUER | SHOP,
+        f"GET {_REGISTERED}": ISSUER | SHOP | READS_ALL,
+        f"POST {_REGISTERED}/cancellation": SHOP,
+        "POST /v1/grants": ISSUER,
+        "GET /v1/grants/<uuid:grant_id>": READS_TICKETS,
+        "POST /v1/coupons": ISSUER,
+        f"GET {_TICKET}/redemptions": READS_TICKETS | SHOP,
+        f"POST {_TICKET}/redemptions/<uuid:session_id>/reversal": SHOP,
+        "GET /v1/coupon-settlements": ISSUER | SHOP | READS_ALL,
+        f"GET {_TICKET}/papers": READS_TICKETS,
+        "POST /v1/papers/checks": AT_THE_DOOR,
+        "POST /v1/papers/surrenders": DISPENSER | OPERATOR,
+        "PUT /v1/papers/replacements/<uuid:job_id>": DISPENSER,
         "POST /v1/devices": OWN_DEVICES,
         "DELETE /v1/devices/<uuid:device_id>": OWN_DEVICES,
         "POST /v1/devices/<uuid:device_id>/keys": KEYS,

@@ -139,7 +139,7 @@ def blueprint(
                 cause=cause(),
             )
         )
-        return {"print": _printed(allowed, origin)}, recorded(allowed.position)
+        return {"print": printed_out(allowed, origin)}, recorded(allowed.position)
 
     @routes.put("/<uuid:job_id>/printed", takes=PrintedIn, gives=NothingOut)
     def printed(body: Json, ticket_id: UUID, job_id: UUID) -> Answer:
@@ -180,7 +180,7 @@ def blueprint(
     return routes.blueprint
 
 
-def _printed(allowed: dispensing.Print, origin: str) -> dict[str, Any]:
+def printed_out(allowed: dispensing.Print, origin: str) -> dict[str, Any]:
     ticket = allowed.ticket
     return {
         "serial": allowed.serial,

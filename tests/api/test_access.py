@@ -20,6 +20,7 @@ from ledger.vocabulary.codes import Role
 from tests.api.callers import Caller, Callers, Said
 from tests.api.cards import Card, personalised
 from tests.api.test_cards import load, on_card
+from tests.api.test_coupon_doors import use
 
 _PARAMETER = re.compile(r"<(?:[a-z]+:)?([a-z_]+)>")
 
@@ -69,9 +70,13 @@ class Place:
 
     def of_path(self, path: str) -> dict[str, str]:
         """Which of her tickets is meant: each thing that happens has one of its own."""
+        if path.endswith("/reversal"):
+            return {"ticket_id": self.ids["used"], "session_id": self.ids["redeemed"]}
         for part in ("gift-offers/", "listings/", "dispenses/", "redemptions/"):
             if part in path:
                 return {"ticket_id": self.ids[part]}
+        if "registered-sales/" in path:
+            return {"sale_id": self.ids["registered-sales/"]}
         return {}
 
 
@@ -120,12 +125,21 @@ def place(callers: Callers) -> Place:
         receipt="R-1",
         purchase={"amount_minor": 350, "currency": "EUR"},
     )
+    used, third = on_card(callers, terminal, uid="04000000000003", kind="coupon")
+    redeemed = use(shop, used, third, receipt="R-2")
     write = callers.ada.post(
         f"/v1/media/{card.uid.hex()}/writes",
         reading=card.reading(),
         terminal_id=str(terminal.device_id),
         unload=[loaded],
     )
+    coupons = callers.issuer.post(
+        "/v1/coupons",
+        offering_id=callers.offering(kind="coupon", question=None),
+        party_ids=[str(callers.ada.party_id)],
+    )
+    seller = callers.person(Role.SHOP)
+    registered = sold_elsewhere(callers, seller)
     hook = callers.ada.post("/v1/webhooks", url="https://hooks.example.org/tickets")
     ids = {
         "ticket_id": loaded,
@@ -133,12 +147,17 @@ def place(callers: Callers) -> Place:
         "listings/": listed,
         "dispenses/": printing,
         "redemptions/": coupon,
+        "used": used,
+        "redeemed": redeemed,
         "job_id": lease.json["job_id"],
         "session_id": session.json["session_id"],
         "terms_hash": gift.json["terms_hash"],
         "offer_id": gift.json["offer_id"],
         "listing_id": listing.json["listing_id"],
         "sale_id": sale.json["sale_id"],
+        "registered-sales/": registered.json["sale_id"],
+        "seller_id": str(seller.party_id),
+        "grant_id": coupons.json["coupons"][0]["grant_id"],
         "order_id": order.json["order_id"],
         "case_id": case.json["case_id"],
         "evidence_id": evidence.json["evidence_id"],
@@ -147,12 +166,13 @@ def place(callers: Callers) -> Place:
         "uid": card.uid.hex(),
         "write_id": write.json["write_id"],
     }
+    another = callers.person(Role.OPERATOR)
     strangers = {
         Role.BUYER: callers.ben,
         Role.ISSUER: callers.person(Role.ISSUER),
         Role.TERMINAL: callers.device("terminal", Role.TERMINAL, by=callers.ben),
         Role.DISPENSER: callers.device("dispenser", Role.DISPENSER),
-        Role.SHOP: callers.device("point_of_sale", Role.SHOP),
+        Role.SHOP: callers.device("point_of_sale", Role.SHOP, by=another),
         Role.PERSONALISER: callers.device("personaliser", Role.PERSONALISER),
     }
     his = str(callers.device("terminal", Role.TERMINAL, by=callers.ben).device_id)
@@ -173,6 +193,18 @@ def bought(callers: Callers) -> Said:
     )
 
 
+def sold_elsewhere(callers: Callers, seller: Caller) -> Said:
+    """A seller with a mandate tells of a sale to Ada."""
+    callers.issuer.put(f"/v1/mandates/{seller.party_id}", commission_percent=5)
+    return seller.post(
+        "/v1/registered-sales",
+        reference="S-1",
+        offering_id=callers.offering(),
+        purchaser_id=str(callers.ada.party_id),
+        taken={"amount_minor": 40_00, "currency": "EUR"},
+    )
+
+
 NOT_THERE, NOT_HIS = (404, "unknown"), (403, "not_owner")
 ALONE = (403, "role_missing")
 """A terminal's own token opens nothing: whose card it is says a person's."""
@@ -186,6 +218,7 @@ _GIFT = f"{_TICKET}/gift-offers/<uuid:offer_id>"
 _GIVEN = "/v1/gifts/<uuid:offer_id>"
 _LISTING = f"{_TICKET}/listings/<uuid:listing_id>"
 _SALE = "/v1/sales/<uuid:sale_id>"
+_REGISTERED = "/v1/registered-sales/<uuid:sale_id>"
 _DISPENSE = f"{_TICKET}/dispenses/<uuid:job_id>"
 _CASE = "/v1/cases/<uuid:case_id>"
 _MEDIUM = "/v1/media/<uid:uid>"
@@ -227,6 +260,18 @@ STRANGERS: dict[str, Any] = {
     f"POST {_SALE}/check": NOT_THERE,
     f"DELETE {_SALE}": NOT_HIS,
     f"POST {_SALE}/payout": OPERATORS,
+    # Every issuer has a word of his own for each seller.
+    "PUT /v1/mandates/<uuid:seller_id>": ALL,
+    "DELETE /v1/mandates/<uuid:seller_id>": NOT_THERE,
+    # A seller is a party; a till alone has sold nothing.
+    f"GET {_REGISTERED}": {Role.ISSUER: NOT_THERE, Role.SHOP: ALONE},
+    f"POST {_REGISTERED}/cancellation": ALONE,
+    "GET /v1/grants/<uuid:grant_id>": NOT_THERE,
+    f"GET {_TICKET}/redemptions": {Role.BUYER: NOT_THERE, Role.ISSUER: NOT_THERE},
+    f"POST {_TICKET}/redemptions/<uuid:session_id>/reversal": MACHINE,
+    f"GET {_TICKET}/papers": NOT_THERE,
+    # Of a paper that this machine has not printed.
+    "PUT /v1/papers/replacements/<uuid:job_id>": NOT_THERE,
     f"POST {_LISTING}/purchase": NOT_HIS,
     "POST /v1/webhooks/<uuid:subscription_id>/rotation": {Role.BUYER: NOT_THERE},
     "DELETE /v1/webhooks/<uuid:subscription_id>": {Role.BUYER: NOT_THERE},
@@ -295,6 +340,13 @@ def bodies(place: Place, who: Caller) -> dict[str, dict[str, Any]]:
         f"POST {_TICKET}/listings": {"price_minor": 1},
         f"PUT {_LISTING}/price": {"price_minor": 1},
         f"POST {_LISTING}/purchase": {},
+        f"POST {_REGISTERED}/cancellation": {"reason": "mine now"},
+        f"POST {_TICKET}/redemptions/<uuid:session_id>/reversal": {"reason": "mine"},
+        "PUT /v1/papers/replacements/<uuid:job_id>": {
+            "serial": "X-1",
+            "new_serial": "X-2",
+            "reason": "mine now",
+        },
         f"POST {_MEDIUM}/personalisation": {"holder_id": mine, "profile": "desfire-8k"},
         f"PUT {_MEDIUM}": {
             "holder_id": mine,
