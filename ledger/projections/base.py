@@ -123,8 +123,10 @@ class _Batch:
         self._cursor = cursor
         self._name = name
         self._bookmark = bookmark
-        cursor.execute(bookmark.begin, (name,))
         row = cursor.execute(bookmark.hold, (name,)).fetchone()
+        if row is None:
+            cursor.execute(bookmark.begin, (name,))
+            row = cursor.execute(bookmark.hold, (name,)).fetchone()
         if row is None:
             raise BookmarkMoved(f"{name} has no bookmark here any more")
         self.position: int = row["position"]

@@ -12,8 +12,9 @@ on from where they stopped.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
+from typing import Any
 
 import psycopg
 from eventsourcing.persistence import (
@@ -27,7 +28,7 @@ from psycopg import Connection
 from psycopg.rows import DictRow
 
 from ledger.aggregates.base import Recorded
-from ledger.application import AGGREGATES, Ledger
+from ledger.application import AGGREGATES
 from ledger.projections.base import LIVE, Bookmark, BookmarkMoved, View
 from ledger.projections.registry import AnyProjection
 
@@ -63,8 +64,14 @@ class Stopped(Exception):
 class Intake:
     """One view's way of meeting events."""
 
-    def __init__(self, ledger: Ledger, projection: AnyProjection) -> None:
-        self._ledger = ledger
+    def __init__(
+        self,
+        projection: AnyProjection,
+        *,
+        event_of: Callable[[Notification], Any],
+    ) -> None:
+        """`event_of` decodes a line of the log."""
+        self._event_of = event_of
         self._projection = projection
         self._takes = {
             topic: projection.takes(event) for topic, event in events_by_topic().items()
@@ -96,7 +103,7 @@ class Intake:
             if takes is None:
                 raise TopicUnknown(f"no event of this version is called {found.topic}")
             if takes:
-                event = self._ledger.mapper.to_domain_event(found)
+                event = self._event_of(found)
                 self._projection.process_event(event, tracking)
             else:
                 self.view.change(tracking)

@@ -108,7 +108,7 @@ class Rebuild:
         """`code` stands for all that fills the view; by default it is the sources'."""
         self._ledger = ledger
         self._view = projection.view
-        self.intake = Intake(ledger, projection)
+        self.intake = Intake(projection, event_of=ledger.mapper.to_domain_event)
         self._code = code
         self._batch_max = batch_max
         self._swap_events_max = min(batch_max, SWAP_EVENTS_MAX)

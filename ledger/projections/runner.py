@@ -14,6 +14,7 @@ from ledger.application import Ledger
 from ledger.projections import locks
 from ledger.projections.base import View
 from ledger.projections.follower import Follower
+from ledger.projections.pages import Pages
 from ledger.projections.rebuild import Progress, Rebuild
 from ledger.projections.registry import NAMES, projection
 
@@ -70,8 +71,13 @@ class Runner:
             except Exception as error:  # noqa: BLE001, raised again below
                 failed.append(error)
 
+        pages = Pages(self._ledger)
         threads = [
-            Thread(target=run, args=(self._follower(name),), name=f"projection-{name}")
+            Thread(
+                target=run,
+                args=(self._follower(name, pages),),
+                name=f"projection-{name}",
+            )
             for name in NAMES
         ]
         for thread in threads:
@@ -162,8 +168,9 @@ class Runner:
     def _rebuild(self, name: str) -> Rebuild:
         return Rebuild(self._ledger, projection(name, self._datastore))
 
-    def _follower(self, name: str) -> Follower:
-        return Follower(self._ledger, projection(name, self._datastore))
+    def _follower(self, name: str, pages: Pages | None = None) -> Follower:
+        its = projection(name, self._datastore)
+        return Follower(self._ledger, its, pages=pages)
 
     def _view(self, name: str) -> View:
         return self._follower(name).view

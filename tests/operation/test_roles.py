@@ -232,7 +232,8 @@ def test_a_stop_is_lifted_by_the_publisher_alone_who_says_why(log):
 
 
 def test_views_are_written_by_their_keeper_alone(log):
-    view = "INSERT INTO gifts VALUES (gen_random_uuid(), 1, gen_random_uuid())"
+    tills = "INSERT INTO redemptions_tills"
+    view = f"{tills} VALUES (gen_random_uuid(), gen_random_uuid())"
     for role, expected in (
         (DatabaseRole.VIEWS, ""),
         (DatabaseRole.APP, DENIED),

@@ -26,7 +26,9 @@ from tests.projections.following import catch_up, follower
 from tests.projections.whims import stories
 
 NEEDS: dict[str, set[str]] = {
-    "e-ticket.issued": {"ownership", "freshness", "wallet", "notices"},
+    "e-ticket.issued": {
+        *("ownership", "freshness", "wallet", "notices", "market", "redemptions"),
+    },
     "medium.personalised": {"freshness"},
     "entry.made": {"accounts"},
     "gift.offered": {"gifts"},

@@ -265,7 +265,7 @@ def test_the_selftest_counts_what_passed_and_fails_with_what_failed(run, tmp_pat
     path = tmp_path / "vectors.json"
     path.write_text(json.dumps(wrong))
     code, out, err = run("selftest", "--vectors", path)
-    assert (code, out) == (FAILED, "31 passed, 1 failed\n")
+    assert (code, out) == (FAILED, "44 passed, 1 failed\n")
     assert first["id"] in err
 
 
