@@ -58,10 +58,13 @@ from ledger.log.recorder import connect, environment
 from ledger.ports import Channel, PaymentProvider
 from ledger.projections.accounts import AccountsView
 from ledger.projections.cases import CasesView
+from ledger.projections.devices import DevicesView
 from ledger.projections.elsewhere import ElsewhereView
+from ledger.projections.entries import EntriesView
 from ledger.projections.freshness import FreshnessView
 from ledger.projections.gifts import GiftsView
 from ledger.projections.market import MarketView
+from ledger.projections.media import MediaView
 from ledger.projections.notices import NoticesView
 from ledger.projections.ownership import OwnershipView
 from ledger.projections.redemptions import RedemptionsView
@@ -96,6 +99,9 @@ class Views:
     sales: SalesView
     elsewhere: ElsewhereView
     redemptions: RedemptionsView
+    devices: DevicesView
+    media: MediaView
+    entries: EntriesView
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,6 +291,9 @@ def _assembled(
             sales=SalesView(datastore),
             elsewhere=ElsewhereView(datastore),
             redemptions=RedemptionsView(datastore),
+            devices=DevicesView(datastore),
+            media=MediaView(datastore),
+            entries=EntriesView(datastore),
         ),
     )
 

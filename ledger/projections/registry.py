@@ -11,10 +11,13 @@ from ledger.errors import Unknown
 from ledger.projections.accounts import Accounts, AccountsView
 from ledger.projections.base import Projection, View
 from ledger.projections.cases import Cases, CasesView
+from ledger.projections.devices import Devices, DevicesView
 from ledger.projections.elsewhere import Elsewhere, ElsewhereView
+from ledger.projections.entries import Entries, EntriesView
 from ledger.projections.freshness import Freshness, FreshnessView
 from ledger.projections.gifts import Gifts, GiftsView
 from ledger.projections.market import Market, MarketView
+from ledger.projections.media import Media, MediaView
 from ledger.projections.notices import Notices, NoticesView
 from ledger.projections.ownership import Ownership, OwnershipView
 from ledger.projections.redemptions import Redemptions, RedemptionsView
@@ -35,6 +38,9 @@ _VIEWS: Mapping[type[View], type[AnyProjection]] = {
     SalesView: Sales,
     ElsewhereView: Elsewhere,
     RedemptionsView: Redemptions,
+    DevicesView: Devices,
+    MediaView: Media,
+    EntriesView: Entries,
 }
 
 NAMES: tuple[str, ...] = tuple(view.name for view in _VIEWS)

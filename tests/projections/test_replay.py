@@ -21,6 +21,7 @@ from ledger.aggregates.e_ticket import ETicket, HoldEffect, LockKind
 from ledger.aggregates.medium.judge import Known
 from ledger.projections.freshness import FreshnessView
 from ledger.projections.market import MarketView
+from ledger.projections.media import MediaView
 from ledger.projections.ownership import OwnershipView
 from ledger.projections.registry import NAMES
 from ledger.projections.runner import Runner
@@ -126,6 +127,8 @@ def assert_views_agree(ledger, story):
     known, slots, tickets = FreshnessView(datastore).known(story.uid)
     assert known == Known(card.status, card.seq, card.digest, pending=pending)
     assert list(slots) == card.slots
+    listed = MediaView(datastore).listed(holder_id=card.holder_id)
+    assert [line.status for line in listed if line.uid == card.uid] == [card.status]
     named = {state.ticket_id for state in card.slots if state.ticket_id}
     assert tickets == {ticket_id: media.now(ticket) for ticket_id in named}
 

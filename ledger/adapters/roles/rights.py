@@ -95,6 +95,11 @@ MAY: Mapping[str, Rights] = {
     "redemptions": _VIEW,
     "redemptions_coupons": _VIEW,
     "redemptions_tills": _VIEW,
+    "devices": _VIEW,
+    "devices_facts": _VIEW,
+    "media": _VIEW,
+    "media_taps": _VIEW,
+    "entries": _VIEW,
 }
 
 _CALL = "EXECUTE"
