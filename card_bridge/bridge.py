@@ -29,7 +29,8 @@ from card_bridge.gateway import (
 from card_bridge.journal import Entry, Journal, Redemption
 from card_bridge.keys import Authorities
 from card_bridge.plan import Step, WriteBody, WriteEntry, WriteStamp, plan
-from card_bridge.profile.card import CardReading, Committed, TicketCard
+from card_bridge.profile.card import CardReading, Committed
+from card_bridge.profile.medium import TicketMedium
 from card_bridge.protocol.status import CardError
 from ledger.vocabulary.medium_record import INSPECT_KEY, ISSUE_KEY
 from ledger.vocabulary.sealed_ticket import (
@@ -93,14 +94,14 @@ class CardBridge:
         self._authorities = authorities
         self.terminal = terminal
 
-    def tap(self, card: TicketCard) -> Tapped:
+    def tap(self, card: TicketMedium) -> Tapped:
         """Read a card and ask the ledger what it is."""
         reading = self._read(card)
         return self._gateway.tap(reading, terminal_id=self.terminal.terminal_id)
 
     def bring_in_line(
         self,
-        card: TicketCard,
+        card: TicketMedium,
         *,
         load: Sequence[UUID] = (),
         unload: Sequence[UUID] = (),
@@ -144,7 +145,7 @@ class CardBridge:
         claims = tuple(self.terminal.claims(each) for each in signed.values())
         return InLine(write, claims)
 
-    def _read(self, card: TicketCard) -> CardReading:
+    def _read(self, card: TicketMedium) -> CardReading:
         """Settle what was left, then read the card anew under the issue key."""
         uid = card.find()
         settle_unsettled(
@@ -185,7 +186,7 @@ class CardBridge:
 
 
 def perform(
-    card: TicketCard,
+    card: TicketMedium,
     steps: Sequence[Step],
     write: MediumWrite,
     *,
@@ -203,7 +204,7 @@ def perform(
 
 
 def write_and_commit(
-    card: TicketCard,
+    card: TicketMedium,
     steps: Sequence[Step],
     write: MediumWrite,
     *,
@@ -221,12 +222,12 @@ def write_and_commit(
         settle(Outcome.aborted(str(failed)))
         journal.settle(card.uid)
         raise
-    journal.note(replace(intended, operations=card.picc.operations))
+    journal.note(replace(intended, operations=card.operations))
     return card.commit()
 
 
 def settle_unsettled(
-    card: TicketCard,
+    card: TicketMedium,
     journal: Journal,
     authorities: Authorities,
     *,
@@ -257,7 +258,7 @@ def settle_unsettled(
     journal.settle(card.uid)
 
 
-def _do(card: TicketCard, step: Step) -> None:
+def _do(card: TicketMedium, step: Step) -> None:
     match step:
         case WriteBody(slot, body):
             card.write_body(slot, body)

@@ -10,7 +10,7 @@ from card_bridge.bridge import settle_unsettled, write_and_commit
 from card_bridge.gateway import LedgerGateway, Outcome, SlotNow
 from card_bridge.journal import Entry, Journal, Redemption
 from card_bridge.plan import plan
-from card_bridge.profile.card import TicketCard
+from card_bridge.profile.medium import TicketMedium
 from card_bridge.reader import CardReader, Presented
 from ledger.vocabulary.medium_record import OPERATE_KEY
 from ledger.vocabulary.sealed_ticket import TicketClaims
@@ -46,7 +46,7 @@ class PointOfSale:
 
     def redeem(
         self,
-        card: TicketCard,
+        card: TicketMedium,
         *,
         receipt: str,
         amount_minor: int,
@@ -103,7 +103,7 @@ class PointOfSale:
         self._journal.settle(card.uid)
         return Receipt(claims.ticket_id, claims.right, receipt, left)
 
-    def _settled(self, card: TicketCard) -> Receipt | None:
+    def _settled(self, card: TicketMedium) -> Receipt | None:
         """End what was left with this card; return its receipt if a use was taken."""
         receipts: list[Receipt] = []
 

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 
 from card_bridge.gateway import LedgerGateway, SlotNow, Tapped
 from card_bridge.keys import KeyBundle, LocalKeys
-from card_bridge.profile.card import CardReading, TicketCard
+from card_bridge.profile.card import CardReading
+from card_bridge.profile.medium import TicketMedium
 from ledger.vocabulary.medium_record import (
     OPERATE_KEY,
     REF_LENGTH,
@@ -53,7 +54,7 @@ class CardReader:
         """The log whose tickets are accepted here."""
         return self._bundle.origin
 
-    def present(self, card: TicketCard) -> Presented:
+    def present(self, card: TicketMedium) -> Presented:
         """Read a card and ask the ledger what it is.
 
         The UID is compared three times: as the reader says it, as the session proves it
@@ -66,7 +67,7 @@ class CardReader:
         return Presented(reading, self._gateway.tap(reading, terminal_id=None))
 
     def open_ticket(
-        self, card: TicketCard, presented: Presented, slot: SlotNow
+        self, card: TicketMedium, presented: Presented, slot: SlotNow
     ) -> tuple[TicketClaims, SlotEntry]:
         """Decrypt the ticket in a slot and check its issuer's signature.
 

@@ -19,7 +19,7 @@ from card_bridge.gateway import Tapped
 from card_bridge.http_gateway import HttpGateway, understood
 from card_bridge.journal import Journal
 from card_bridge.keys import DeviceKey, KeyBundle, KeysError, RemoteKeys
-from card_bridge.profile.card import TicketCard
+from card_bridge.profile.medium import TicketMedium
 from ledger.vocabulary.sealed_ticket import TicketClaims
 
 KEY_FILE = "terminal.key"
@@ -121,18 +121,18 @@ class UserTerminal:
         signed = terminal.open(sealed, ticket_id=ticket_id, epoch=epoch)
         return terminal.claims(signed)
 
-    def show(self, card: TicketCard) -> Tapped:
+    def show(self, card: TicketMedium) -> Tapped:
         return self.bridge.tap(card)
 
-    def record(self, card: TicketCard, ticket_id: UUID) -> InLine:
+    def record(self, card: TicketMedium, ticket_id: UUID) -> InLine:
         """Load a ticket onto the card, and bring the rest of it in line."""
         return self.bridge.bring_in_line(card, load=[ticket_id])
 
-    def unload(self, card: TicketCard, ticket_id: UUID) -> InLine:
+    def unload(self, card: TicketMedium, ticket_id: UUID) -> InLine:
         """Take a ticket off the card; it is valid electronically again."""
         return self.bridge.bring_in_line(card, unload=[ticket_id])
 
-    def sync(self, card: TicketCard) -> InLine:
+    def sync(self, card: TicketMedium) -> InLine:
         """Bring the card in line with the ledger."""
         return self.bridge.bring_in_line(card)
 

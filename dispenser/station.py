@@ -25,7 +25,8 @@ from card_bridge.gateway import (
 from card_bridge.journal import Journal
 from card_bridge.keys import KeysError
 from card_bridge.plan import plan
-from card_bridge.profile.card import Committed, TicketCard
+from card_bridge.profile.card import Committed
+from card_bridge.profile.medium import TicketMedium
 from card_bridge.protocol.status import CardError
 from card_bridge.reader import CardReader, Presented
 from dispenser.hardware.display import Display
@@ -75,7 +76,7 @@ _REFUSALS = (
 class Visit:
     """One card laid on the reader, and how far it has come."""
 
-    card: TicketCard
+    card: TicketMedium
     state: State = State.IDLE
     presented: Presented | None = None
     slot: SlotNow | None = None
@@ -138,7 +139,7 @@ class Station:
         """Show that the machine is free."""
         self._display.show("Please lay your card on the reader.")
 
-    def present(self, card: TicketCard) -> Visit:
+    def present(self, card: TicketMedium) -> Visit:
         """Serve whoever laid this card on the reader; return how it went."""
         visit = Visit(card)
         happening = Happening.CARD_LAID

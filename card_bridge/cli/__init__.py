@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from card_bridge.cli.context import Context
+from card_bridge.cli.context import Context, FolderType
 from card_bridge.cli.desk import blank_card, device_key, personalise_card, redeem
 from card_bridge.cli.selftest import selftest
 from card_bridge.cli.terminal import terminal
@@ -59,6 +59,11 @@ _SAID_IN_A_SENTENCE = (
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="A card in software, in this file. Needs --virtual.",
 )
+@click.option(
+    "--medium",
+    type=FolderType(),
+    help="A flash card or a disk instead, as folder:/path of where it is mounted.",
+)
 @click.option("--virtual", is_flag=True, help="Yes, a card in software is meant.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
 @click.pass_context
@@ -66,6 +71,8 @@ def cardctl(context: click.Context, /, *, virtual: bool, **said: Any) -> None:
     """Bring tickets onto cards, and keep cards in line with the ledger."""
     if said["card_file"] is not None and not virtual:
         raise click.UsageError("--card-file is a card in software: say --virtual, too.")
+    if said["medium"] is not None and (said["card_file"] or said["reader"]):
+        raise click.UsageError("Say --medium, or which card is meant, not both.")
     context.obj = Context(**said)
 
 

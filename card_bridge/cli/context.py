@@ -10,13 +10,31 @@ from typing import Any
 
 import click
 
+from card_bridge.folder.medium import laid
 from card_bridge.http_gateway import HttpGateway
 from card_bridge.profile.card import TicketCard
+from card_bridge.profile.medium import TicketMedium
 from card_bridge.protocol.commands import Picc
 from card_bridge.terminal import Holder, UserTerminal
 from card_bridge.transport.in_process import InProcessTransport
 from card_bridge.transport.pcsc import reader_names, wait_for_card
 from card_bridge.virtual import VirtualCard
+
+
+class FolderType(click.ParamType[Path]):
+    """`folder:/path`, the one kind of medium that is named."""
+
+    name = "folder:PATH"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> Path:
+        if isinstance(value, Path):
+            return value
+        kind, _, path = str(value).partition(":")
+        if kind != "folder" or not path:
+            self.fail("say folder: and the path, such as folder:/media/card")
+        return Path(path)
 
 
 class Context:
@@ -28,6 +46,7 @@ class Context:
         self.home: Path = said["home"]
         self.reader: str | None = said["reader"]
         self.card_file: Path | None = said["card_file"]
+        self.folder: Path | None = said["medium"]
         self.as_json: bool = said["as_json"]
 
     def gateway(self) -> HttpGateway:
@@ -42,6 +61,16 @@ class Context:
         return UserTerminal.open(
             self.home, gateway=self.gateway(), label="user terminal"
         )
+
+    @contextmanager
+    def medium(self) -> Iterator[TicketMedium]:
+        """Take the folder in hand that was named, or else the card."""
+        if self.folder is not None:
+            with laid(self.folder) as medium:
+                yield medium
+            return
+        with self.card() as card:
+            yield card
 
     @contextmanager
     def card(self) -> Iterator[TicketCard]:

@@ -10,6 +10,9 @@ from uuid import UUID
 import click
 
 from card_bridge.cli.context import Context
+from card_bridge.folder.medium import laid
+from card_bridge.folder.prepare import FLASH_CARD, prepare
+from card_bridge.folder.prepare import PROFILES as FOLDER_PROFILES
 from card_bridge.journal import Journal
 from card_bridge.keys import DeviceKey, KeyBundle
 from card_bridge.point_of_sale import PointOfSale
@@ -25,22 +28,58 @@ KEY_FILE = "device.key"
 @click.command("personalise")
 @click.argument("device_id", type=click.UUID)
 @click.argument("holder_id", type=click.UUID)
+@click.option(
+    "--as",
+    "profile",
+    type=click.Choice(FOLDER_PROFILES),
+    help="What the folder of --medium is on: flash-card, unless said.",
+)
 @click.pass_obj
-def personalise_card(said: Context, device_id: UUID, holder_id: UUID) -> None:
-    """Make the card on the reader a ticket card of a holder; may be run again."""
-    gateway, key = said.gateway(), DeviceKey.at(said.home / KEY_FILE)
+def personalise_card(
+    said: Context, device_id: UUID, holder_id: UUID, profile: str | None
+) -> None:
+    """Make the card on the reader a ticket card of a holder; may be run again.
+
+    Or the flash card or disk that --medium names.
+    """
+    if said.folder is not None:
+        _prepare_folder(said, said.folder, device_id, holder_id, profile or FLASH_CARD)
+        return
+    if profile is not None:
+        raise click.UsageError("--as is for the folder that --medium names.")
     with said.card() as card:
         uid = card.find()
-        sealed = gateway.personalisation(
-            uid, holder_id=holder_id, profile=layout.PROFILE
-        )
-        plain = open_bundle(sealed, key=key.private, device_id=device_id)
-        keys = CardKeys.read(plain)
+        keys = _keys_of(said, device_id, holder_id, uid, layout.PROFILE)
         personalise(card, keys)
-    gateway.register_medium(
+    said.gateway().register_medium(
         uid, holder_id=holder_id, profile=layout.PROFILE, key_version=keys.version
     )
     said.tell({"uid": uid.hex()}, f"The card {uid.hex()} is a ticket card now.")
+
+
+def _prepare_folder(
+    said: Context, folder: Path, device_id: UUID, holder_id: UUID, profile: str
+) -> None:
+    def version_of(uid: bytes) -> int:
+        return _keys_of(said, device_id, holder_id, uid, profile).version
+
+    with laid(folder) as medium:
+        version = prepare(medium, key_version_of=version_of)
+        uid = medium.uid
+    said.gateway().register_medium(
+        uid, holder_id=holder_id, profile=profile, key_version=version
+    )
+    facts = {"uid": uid.hex(), "volume": medium.volume}
+    said.tell(facts, f"{folder} is the ticket medium {uid.hex()} now.")
+
+
+def _keys_of(
+    said: Context, device_id: UUID, holder_id: UUID, uid: bytes, profile: str
+) -> CardKeys:
+    """Fetch one medium's own keys, sealed for this desk."""
+    key = DeviceKey.at(said.home / KEY_FILE)
+    sealed = said.gateway().personalisation(uid, holder_id=holder_id, profile=profile)
+    return CardKeys.read(open_bundle(sealed, key=key.private, device_id=device_id))
 
 
 @click.command()
@@ -69,7 +108,7 @@ def redeem(
     till = PointOfSale(
         gateway, CardReader(gateway, bundle), Journal(said.home / "journal")
     )
-    with said.card() as card:
+    with said.medium() as card:
         used = till.redeem(
             card,
             receipt=receipt,

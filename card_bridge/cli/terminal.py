@@ -42,7 +42,7 @@ def download(said: Context, ticket_id: UUID) -> None:
 @click.pass_obj
 def record(said: Context, ticket_id: UUID) -> None:
     """Record a ticket on the card."""
-    with said.card() as card:
+    with said.medium() as card:
         done = said.terminal().record(card, ticket_id)
     _tell_of(said, done, "The ticket is on the card.")
 
@@ -52,7 +52,7 @@ def record(said: Context, ticket_id: UUID) -> None:
 @click.pass_obj
 def unload(said: Context, ticket_id: UUID) -> None:
     """Take a ticket off the card."""
-    with said.card() as card:
+    with said.medium() as card:
         done = said.terminal().unload(card, ticket_id)
     _tell_of(said, done, "The ticket is off the card.")
 
@@ -61,7 +61,7 @@ def unload(said: Context, ticket_id: UUID) -> None:
 @click.pass_obj
 def sync(said: Context) -> None:
     """Bring the card in line with the ledger."""
-    with said.card() as card:
+    with said.medium() as card:
         done = said.terminal().sync(card)
     _tell_of(said, done, "The card is in line.")
 
@@ -70,7 +70,7 @@ def sync(said: Context) -> None:
 @click.pass_obj
 def show_card(said: Context) -> None:
     """Read the card and say what the ledger thinks of it."""
-    with said.card() as card:
+    with said.medium() as card:
         tapped = said.terminal().show(card)
     said.tell(asdict(tapped), f"{tapped.verdict}: {tapped.says}")
     for slot in () if said.as_json else tapped.slots:

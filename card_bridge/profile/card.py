@@ -67,6 +67,11 @@ class TicketCard:
         self.picc = picc
         self.uid = b""
 
+    @property
+    def operations(self) -> tuple[Operation, ...]:
+        """What the card has done since its last commit, as it will sign it."""
+        return self.picc.operations
+
     def find(self) -> bytes:
         """Return the UID as the reader says it; what it is worth, a session shows."""
         uid = self.picc.get_reader_uid()
