@@ -250,8 +250,12 @@ class Ledger(Application[UUID]):
 
     def find(self, kind: type[_A], stream_id: UUID) -> _A | None:
         """Load an aggregate of this kind; None if there is none."""
-        loaded = self._streams.load(stream_id)
+        loaded = self.load([stream_id]).get(stream_id)
         return loaded if isinstance(loaded, kind) else None
+
+    def load(self, stream_ids: Collection[UUID]) -> dict[UUID, Recorded]:
+        """Load aggregates of any kind in one round trip; those that were begun."""
+        return cast("dict[UUID, Recorded]", self._streams.load(stream_ids))
 
     def work(self) -> Work:
         """Begin a command that touches several streams."""
@@ -288,6 +292,13 @@ class Work:
             if touched is not None:
                 self._touched[stream_id] = touched
         return touched if isinstance(touched, kind) else None
+
+    def fetch(self, *stream_ids: UUID) -> None:
+        """Load at once what the command will ask for: the rest needs no query."""
+        wanted = set(stream_ids) - self._touched.keys() - self._absent
+        loaded = self.ledger.load(wanted) if wanted else {}
+        self._touched |= loaded
+        self._absent |= wanted - loaded.keys()
 
     def look_up(self, stream_ids: Collection[UUID]) -> None:
         """Ask at once which of many streams exist: the others need no query each."""

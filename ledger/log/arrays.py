@@ -9,7 +9,7 @@ element type; size and lower bound of the dimension; then length and bytes of ea
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any, ClassVar
 from uuid import UUID
 
@@ -40,7 +40,7 @@ class Column:
 class Uuids(Column):
     element = "uuid"
 
-    def __init__(self, values: list[UUID]) -> None:
+    def __init__(self, values: Collection[UUID]) -> None:
         length = _LENGTH(16)
         super().__init__(len(values), (length + each.bytes for each in values))
 

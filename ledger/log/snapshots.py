@@ -15,10 +15,12 @@ import hashlib
 import json
 import logging
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import fields, is_dataclass
 from datetime import datetime
 from enum import Enum
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -29,6 +31,7 @@ from eventsourcing.postgres import PostgresDatastore
 from eventsourcing.utils import retry
 from psycopg.rows import DictRow
 
+from ledger.log.arrays import Uuids
 from ledger.log.recorder import ATTEMPTS_MAX, WAIT_S
 
 # The longest tail that is replayed beside a snapshot, when nobody else comes along.
@@ -38,17 +41,20 @@ _log = logging.getLogger(__name__)
 
 _WITH_SNAPSHOT = """
 WITH kept AS (
-    SELECT version, state, sha256 FROM ledger_snapshots s
-    WHERE stream_id = %(stream)s AND code = %(code)s AND EXISTS (
+    SELECT stream_id, version, state, sha256 FROM ledger_snapshots s
+    WHERE stream_id = ANY(%(streams)s) AND code = %(code)s AND EXISTS (
         SELECT FROM ledger_events e
         WHERE e.originator_id = s.stream_id AND e.originator_version = s.version)
 )
-SELECT version, NULL AS topic, state, sha256 FROM kept
+SELECT stream_id, version, NULL AS topic, state, sha256 FROM kept
 UNION ALL
-SELECT originator_version, topic, state, NULL FROM ledger_events
-WHERE originator_id = %(stream)s
-    AND originator_version > COALESCE((SELECT version FROM kept), 0)
-ORDER BY version
+SELECT wanted, tail.version, tail.topic, tail.state, NULL
+FROM unnest(%(streams)s) AS wanted, LATERAL (
+    SELECT originator_version AS version, topic, state FROM ledger_events
+    WHERE originator_id = wanted AND originator_version > COALESCE(
+        (SELECT version FROM kept WHERE stream_id = wanted), 0)
+) AS tail
+ORDER BY stream_id, version
 """
 
 _WHOLE = """
@@ -85,22 +91,28 @@ class Snapshots:
         self._code = code
         self._event_of = event_of
 
-    def load(self, stream_id: UUID) -> object | None:
-        """Return the aggregate of a stream as of its last event; None without events.
+    def load(self, stream_ids: Collection[UUID]) -> dict[UUID, object]:
+        """Return the aggregates of these streams as of their last events.
 
-        One round trip gives the snapshot and what came after it. A load that had to
-        replay many events keeps a snapshot for the next one.
+        Streams without events are not in it. One round trip gives all snapshots and
+        what came after them. A load that had to replay many events keeps a snapshot
+        for the next one.
         """
-        snapshot, *rest = self._rows(_WITH_SNAPSHOT, stream_id) or [None]
-        if snapshot is None:
-            return None
+        wanted = Uuids(stream_ids)
+        rows = self._rows(_WITH_SNAPSHOT, {"streams": wanted, "code": self._code})
+        return {
+            stream_id: self._aggregate(stream_id, list(its))
+            for stream_id, its in groupby(rows, itemgetter("stream_id"))
+        }
+
+    def _aggregate(self, stream_id: UUID, rest: list[DictRow]) -> object:
+        """Make an aggregate of a snapshot, if that comes first, and of events."""
         aggregate = None
-        if snapshot["topic"] is not None:
-            rest = [snapshot, *rest]
-        else:
+        if rest[0]["topic"] is None:
+            snapshot, *rest = rest
             aggregate = _restored(stream_id, snapshot)
             if aggregate is None:
-                rest = self._rows(_WHOLE, stream_id)
+                rest = self._rows(_WHOLE, {"stream": stream_id})
         for row in rest:
             aggregate = self._event_of(stream_id, row).mutate(aggregate)
         if aggregate is not None and len(rest) >= EVENTS_BETWEEN:
@@ -108,8 +120,7 @@ class Snapshots:
         return aggregate
 
     @retry((InterfaceError, OperationalError), max_attempts=ATTEMPTS_MAX, wait=WAIT_S)
-    def _rows(self, query: str, stream_id: UUID) -> list[Any]:
-        values = {"stream": stream_id, "code": self._code}
+    def _rows(self, query: str, values: Mapping[str, object]) -> list[DictRow]:
         with self._datastore.get_connection() as connection:
             text = query.encode()
             return connection.execute(text, values, prepare=True).fetchall()

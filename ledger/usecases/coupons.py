@@ -21,7 +21,7 @@ from ledger.errors import Conflict, Malformed, Unknown
 from ledger.ports import CardAuthority
 from ledger.usecases import gift_lines, media
 from ledger.usecases.media import MediumWrite, Proof
-from ledger.vocabulary.ids import receipt_id
+from ledger.vocabulary.ids import medium_id, receipt_id
 from ledger.vocabulary.medium_record import SlotStatus
 from ledger.vocabulary.money import Money
 
@@ -88,6 +88,7 @@ def start(
     purchase is paid: by credit card, from the purse on an IC card, with points.
     """
     work = ledger.work()
+    work.fetch(ticket_id, device_id, medium_id(reading.uid))
     ticket = work.ticket(ticket_id)
     shop_id = _require_till(work, device_id, ticket).keeper_id
     medium = work.medium(reading.uid)
@@ -152,6 +153,7 @@ def redeem(
 ) -> Redeemed:
     """Take the card's proof and record the use; or release the use if there is none."""
     work = ledger.work()
+    work.fetch(ticket_id, device_id, medium_id(uid))
     till = work.get(Device, device_id, Unknown(what="device"))
     till.require("point_of_sale")
     ticket = work.ticket(ticket_id)

@@ -38,7 +38,7 @@ def go_on(work: Work, ticket_ids: Iterable[UUID], *, at: datetime) -> None:
 
     A case may have ended a ticket, and what was to be given with it is free then.
     """
-    offers = [_last_offer(work, work.ticket(ticket_id)) for ticket_id in ticket_ids]
+    offers = [work.ticket(ticket_id).last_offer_id for ticket_id in ticket_ids]
     _follow_all(work, [offer_id for offer_id in offers if offer_id], at)
 
 
@@ -144,15 +144,6 @@ def _ran_out(work: Work, ticket: ETicket, offer_id: UUID) -> bool:
                 raise Overtaken
             return True
     return False
-
-
-def _last_offer(work: Work, ticket: ETicket) -> UUID | None:
-    if ticket.offer is not None:
-        return ticket.offer.offer_id
-    for event in reversed(_story(work, ticket)):
-        if isinstance(event, ETicket.GiftOffered):
-            return event.offer_id
-    return None
 
 
 def _story(work: Work, ticket: ETicket) -> list[Recorded.Event]:

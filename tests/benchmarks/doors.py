@@ -188,7 +188,8 @@ def _dispense_next(wire: Wire, machine: str, cards: Iterator[Held]) -> bool:
     lease = _said(wire.call("POST", path, asked))
     job = f"{path}/{lease['job_id']}"
     proof = card.commit(lease["write"])
-    told = proof | {"serial": serial, "write_id": lease["write"]["write_id"]}
+    written = {"uid": card.uid.hex(), "write_id": lease["write"]["write_id"]}
+    told = proof | written | {"serial": serial}
     allowed = _said(wire.call("PUT", f"{job}/mark", told))
     assert allowed["print"]["serial"] == serial
     now = datetime.now(UTC).isoformat()

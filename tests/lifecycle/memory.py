@@ -8,7 +8,8 @@ as bytes: nobody can change it on the way.
 from __future__ import annotations
 
 import pickle
-from typing import Any, TypeVar
+from collections.abc import Collection
+from typing import Any
 from uuid import UUID
 
 from eventsourcing.persistence import Mapper, StoredEvent
@@ -17,8 +18,6 @@ from ledger.aggregates.base import Recorded
 from ledger.application import Cause, Ledger
 from ledger.errors import Overtaken
 from ledger.log.replay import transcoder
-
-_A = TypeVar("_A", bound=Recorded)
 
 
 class MemoryLedger(Ledger):
@@ -34,10 +33,10 @@ class MemoryLedger(Ledger):
         self.stored: list[StoredEvent] = []
         self.ends: list[int] = []  # Of each commit, so many events then.
 
-    def find(self, kind: type[_A], stream_id: UUID) -> _A | None:
-        packed = self._now.get(stream_id)
-        loaded = pickle.loads(packed) if packed else None  # noqa: S301, our own bytes
-        return loaded if isinstance(loaded, kind) else None
+    def load(self, stream_ids: Collection[UUID]) -> dict[UUID, Recorded]:
+        begun = {each: self._now[each] for each in stream_ids if each in self._now}
+        read = pickle.loads
+        return {each: read(packed) for each, packed in begun.items()}
 
     def knows(self, stream_id: UUID) -> bool:
         return stream_id in self._now

@@ -71,6 +71,7 @@ class Core(Recorded):
         holds: tuple[Hold, ...]
         form: Form
         offer: GiftOffer | None
+        last_offer_id: UUID | None
         listing: Listing | None
         binding: Binding | None
         recalled: tuple[str, int, int] | None

@@ -89,6 +89,7 @@ class Gifts(Core):
                 self.claim_hash,
             )
             aggregate.offer = offer
+            aggregate.last_offer_id = offer.offer_id
             aggregate.lock = gift_lock(offer)
 
     def require_offer(

@@ -103,6 +103,7 @@ class ETicket(Issuing, Holds, Resale, Content, Endings, OnMedia, Dispensing, Cou
         self.title_version = 1
         self.reversed_versions = ()
         self.holds = ()
+        self.last_offer_id = None
         self.form = ELECTRONIC
         self.dead_serials = ()
         self.recalled = None

@@ -30,7 +30,15 @@ Parts: TypeAlias = dict[str, dict[str, Any]]
 PARTS: Mapping[str, tuple[str, ...]] = {
     "title": ("owner_id", "title_version", "reversed_versions"),
     "life": ("life", "life_version"),
-    "lock": ("lock", "offer", "listing", "binding", "lease", "print_serial"),
+    "lock": (
+        "lock",
+        "offer",
+        "last_offer_id",
+        "listing",
+        "binding",
+        "lease",
+        "print_serial",
+    ),
     "holds": ("holds",),
     "form": ("form", "recalled", "recalled_version", "dead_serials", "observed"),
     "epoch": ("epoch", "epoch_version"),

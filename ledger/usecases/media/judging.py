@@ -90,6 +90,7 @@ def tap(
 def judge_by_streams(work: Work, medium: Medium, reading: Reading) -> Judgement:
     """Judge a reading by the streams of the medium and of the tickets on it."""
     ids = {state.ticket_id for state in medium.slots if state.ticket_id}
+    work.fetch(*ids)
     tickets = {ticket_id: now(work.ticket(ticket_id)) for ticket_id in ids}
     return judge(reading, known_of(medium), medium.slots, tickets)
 
