@@ -30,7 +30,8 @@ from ledger.vocabulary.codes import Role
 from ledger.vocabulary.device_keys import BUNDLE_MAX
 from ledger.vocabulary.medium_record import SLOTS_MAX, UID_LENGTH
 
-PROFILES = ("desfire-8k",)
+# What a medium is made by, and which kind of medium that is.
+PROFILES = {"desfire-8k": "ic_card", "flash-card": "flash_card", "disk": "disk"}
 
 
 class OtherCard(Malformed):
@@ -134,6 +135,7 @@ def blueprint(
                 holder_id=body["holder_id"],
                 profile=body["profile"],
                 key_version=body["key_version"],
+                kind=PROFILES[body["profile"]],
                 at=clock.now(),
                 cause=cause(),
             )

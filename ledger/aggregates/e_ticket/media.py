@@ -9,6 +9,7 @@ from uuid import UUID
 from ledger.aggregates.e_ticket import refusals as no
 from ledger.aggregates.e_ticket.core import Core
 from ledger.aggregates.e_ticket.states import (
+    COPYABLE_KINDS,
     ELECTRONIC,
     NO_LOCK,
     Binding,
@@ -44,6 +45,7 @@ class OnMedia(Core):
         )
         if medium_kind not in self.terms.media:
             raise no.MediumKindRefused(kind=medium_kind, because=self.names(1))
+        self.require_person_check(medium_kind)
         if self.form.kind != FormKind.ELECTRONIC:
             raise no.StillOnMedium(
                 medium_uid=self.form.medium_uid, because=self.names(self.epoch_version)
@@ -57,6 +59,15 @@ class OnMedia(Core):
             seq=seq,
             epoch=self.epoch + 1,
         )
+
+    def require_person_check(self, medium_kind: str) -> None:
+        """Raise if only the medium would speak for its holder, and can be copied.
+
+        A coupon asks nobody: it is leased by use, and its uses are counted here.
+        """
+        unasked = self.kind == "admission" and self.question is None
+        if unasked and medium_kind in COPYABLE_KINDS:
+            raise no.PersonCheckMissing(kind=medium_kind, because=self.names(1))
 
     class MediumWritePrepared(Core.Event):
         TOPIC = "e-ticket.medium-write-prepared"

@@ -268,3 +268,11 @@ class ReversalExceeds(Conflict):
 class MediumKindRefused(Conflict):
     code = "not_transferable"
     says = "The issuer does not allow this ticket on a medium of kind {kind}."
+
+
+class PersonCheckMissing(Conflict):
+    code = "not_transferable"
+    says = (
+        "A medium of kind {kind} can be copied, and this ticket asks its holder"
+        " nothing when it is dispensed: record it on an IC card."
+    )

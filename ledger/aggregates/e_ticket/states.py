@@ -129,6 +129,8 @@ class Form:
 ELECTRONIC = Form()
 
 MEDIUM_KINDS = ("ic_card", "flash_card", "disk")
+# Without a chip that keeps a secret: whoever reads such a medium can make another.
+COPYABLE_KINDS = frozenset({"flash_card", "disk"})
 MODIFIABLE = ("right", "title", "not_before", "not_after", "category")
 # Of these, what stands in the sealed ticket: a change makes every copy stale.
 IN_CREDENTIAL = frozenset({"right", "not_before", "not_after"})

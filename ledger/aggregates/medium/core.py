@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from ledger.aggregates.base import Recorded
+from ledger.aggregates.e_ticket.states import COPYABLE_KINDS
 from ledger.aggregates.medium import refusals as no
 from ledger.aggregates.medium.states import (
     OUT_OF_USE,
@@ -75,6 +76,11 @@ class Core(Recorded):
         states = [*self.slots, *(change.state for change in changes)]
         named = [state.ticket_id for state in states if state.ticket_id]
         return list(dict.fromkeys(named))
+
+    @property
+    def can_be_copied(self) -> bool:
+        """Whether it is a flash card or a disk: it proves nothing about itself."""
+        return self.kind in COPYABLE_KINDS
 
     @property
     def is_out_of_use(self) -> bool:

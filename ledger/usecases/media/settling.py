@@ -40,10 +40,11 @@ def settle(
     else:
         raise WriteUnknown
     before = list(medium.slots)
+    signed = not medium.can_be_copied
     changes = medium.confirm_write(
         write_id=write_id,
-        transaction_counter=proof.transaction_counter,
-        transaction_mac=proof.transaction_mac.hex(),
+        transaction_counter=proof.transaction_counter if signed else None,
+        transaction_mac=proof.transaction_mac.hex() if signed else None,
         at=at,
     )
     _apply(work, medium, before, changes, write_id, at)
@@ -52,12 +53,21 @@ def settle(
 def _require_proof(
     cards: CardAuthority, medium: Medium, stamp: Stamp, proof: Proof
 ) -> None:
-    """The card must have committed the very stamp that was prepared."""
-    if _stamp_written(proof.operations) != stamp.encode() or not cards.proves(
-        uid=bytes.fromhex(medium.uid),
-        transaction_counter=proof.transaction_counter,
-        transaction_mac=proof.transaction_mac,
-        operations=proof.operations,
+    """The card must have committed the very stamp that was prepared.
+
+    A flash card or a disk signs nothing. The device's word is taken, because nothing
+    but the ledger's own state ever speaks for such a medium: whoever lies about it
+    is refused at its next tap, and no machine takes it without the line.
+    """
+    fits = _stamp_written(proof.operations) == stamp.encode()
+    if not fits or not (
+        medium.can_be_copied
+        or cards.proves(
+            uid=bytes.fromhex(medium.uid),
+            transaction_counter=proof.transaction_counter,
+            transaction_mac=proof.transaction_mac,
+            operations=proof.operations,
+        )
     ):
         raise ProofMismatch(because=medium.names(medium.seq_version))
 
@@ -77,14 +87,16 @@ def settle_by_reading(
     """Settle an unanswered write by which of the two states the card is in.
 
     That a ticket was taken off a card is not believed of its holder, who would gain by
-    it: it takes the card's proof, or a machine that has read the card.
+    it: it takes the card's proof, or a machine that has read the card. A copy of what
+    was on a flash card or a disk is worth nothing to him without the ledger.
     """
     pending = medium.pending
     if pending is None or reading.stamp.uid != reading.uid:
         return
     shown = (reading.stamp.seq, reading.stamp.digest.hex())
     if shown == (pending.seq, pending.digest):
-        if not by_machine and _takes_off(work, medium):
+        believed = by_machine or medium.can_be_copied
+        if not believed and _takes_off(work, medium):
             return
         before = list(medium.slots)
         changes = medium.confirm_write(

@@ -68,6 +68,13 @@ def about_machine(device: Device, fact: Fact, ticket: ETicket) -> Iterator[Doubt
         yield Doubt(CaseType.OFFLINE_CONFLICT, why, FLAG)
 
 
+def about_medium(medium: Medium) -> Iterator[Doubt]:
+    """What can be copied whole speaks for nobody where the ledger is not asked."""
+    if medium.can_be_copied:
+        why = "a flash card or a disk is not taken without the line"
+        yield Doubt(CaseType.OFFLINE_CONFLICT, why, FLAG)
+
+
 def is_before_loss(medium: Medium, fact: Fact) -> bool:
     return medium.lost_at is not None and fact.device_time < medium.lost_at
 

@@ -21,6 +21,7 @@ from ledger.usecases.offline.doubts import (
     STAYS,
     Doubt,
     about_machine,
+    about_medium,
     after_loss,
     is_before_loss,
 )
@@ -65,6 +66,7 @@ def story_goes_on(
     if agrees and ticket.life != Life.OWNED:
         gift_lines.go_on(work, [ticket.id], at=at)
     if medium is not None:
+        doubts += about_medium(medium)
         lost = after_loss(medium, fact, ticket)
         doubt = lost or doubt
         accused = None if contradicted else marked(work, device, fact, medium, at)
