@@ -20,7 +20,7 @@ from ledger.errors import Conflict, Unknown
 from ledger.ports import CardAuthority, Secrets
 from ledger.usecases import gift_lines, media
 from ledger.usecases.media import MediumWrite, Proof
-from ledger.vocabulary.ids import paper_id
+from ledger.vocabulary.ids import medium_id, paper_id
 from ledger.vocabulary.medium_record import SlotStatus
 
 LEASE_S = 90
@@ -68,6 +68,7 @@ def start(
     Judged by the streams: whatever a view said before, an old card stops here.
     """
     work = ledger.work()
+    work.fetch(ticket_id, device_id, medium_id(reading.uid))
     ticket = work.ticket(ticket_id)
     require_dispenser(work, device_id, ticket)
     medium = work.medium(reading.uid)
@@ -135,6 +136,7 @@ def mark(
 ) -> Print:
     """Take the card's proof of its mark and authorise one numbered paper for it."""
     work = ledger.work()
+    work.fetch(ticket_id, device_id, medium_id(uid), paper_id(serial))
     ticket = work.ticket(ticket_id)
     require_dispenser(work, device_id, ticket, serial)
     if not proof.committed:
@@ -201,6 +203,7 @@ def printed(
 ) -> int:
     """Record that the paper was printed: the right is on paper from now on."""
     work = ledger.work()
+    work.fetch(ticket_id, device_id)
     work.get(Device, device_id, Unknown(what="device")).require("dispenser")
     ticket = work.ticket(ticket_id)
     ticket.dispense(
