@@ -40,10 +40,13 @@ from api.v1 import (
     listings,
     log,
     lost_media,
+    machines,
     mandates,
     market,
     media,
+    media_records,
     notices,
+    offline,
     orders,
     papers,
     parties,
@@ -53,6 +56,7 @@ from api.v1 import (
     redemptions,
     registered_sales,
     sales,
+    subjects,
     taps,
     tickets,
     tlog,
@@ -66,8 +70,16 @@ from ledger.projections.runner import Runner
 
 BODY_MAX = 64 * 1024
 LONG_BODY_MAX = 4 * 1024 * 1024
-# A stadium has many places, and evidence may be a picture.
-LONG_BODIES = frozenset({"/v1/offerings", "/v1/cases/<uuid:case_id>/evidence"})
+# A stadium has many places, evidence may be a picture, and a night without the line
+# was long.
+LONG_BODIES = frozenset(
+    {
+        "/v1/offerings",
+        "/v1/cases/<uuid:case_id>/evidence",
+        "/v1/dispensers/<uuid:device_id>/facts",
+        "/v1/points-of-sale/<uuid:device_id>/facts",
+    }
+)
 
 
 def create_app(installation: Installation) -> Flask:
@@ -115,7 +127,10 @@ def _routes(app: Flask, its: Installation) -> Document:
     for blueprint in (
         health.blueprint(its.ledger),
         parties.blueprint(its.ledger, its.personal, its.tokens, its.clock),
-        accounts.blueprint(its.ledger, views.accounts, waiting, its.clock),
+        subjects.blueprint(its.ledger, its.personal, its.traces, its.clock),
+        accounts.blueprint(
+            its.ledger, views.accounts, views.entries, waiting, its.clock
+        ),
         catalogue.blueprint(its.ledger, its.desk, its.clock),
         orders.blueprint(its.ledger, its.desk, its.provider, its.personal, its.clock),
         payments.blueprint(its.ledger, its.desk, its.provider, its.clock),
@@ -167,6 +182,9 @@ def _routes(app: Flask, its: Installation) -> Document:
         media.blueprint(
             its.ledger, its.cards, its.personal, its.secrets, its.clock, origin=origin
         ),
+        machines.blueprint(its.ledger, views.devices, waiting, its.clock),
+        offline.blueprint(its.ledger, views.devices, views.media, waiting, its.clock),
+        media_records.blueprint(its.ledger, views.media, waiting),
         lost_media.blueprint(its.ledger, its.clock),
         authentications.blueprint(its.ledger, its.cards, its.clock),
         taps.blueprint(its.ledger, views.freshness, views.wallet, waiting, its.clock),

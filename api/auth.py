@@ -45,6 +45,9 @@ READS_CASES = DISPUTES | AUDITOR
 READS_ALL = OPERATOR | AUDITOR
 AT_THE_DOOR = _any_of(Role.ISSUER, Role.DISPENSER, Role.SHOP, Role.OPERATOR)
 READS_MEDIA = TAPS | PERSONALISER | OPERATOR
+AT_THE_MACHINE = _any_of(Role.TERMINAL, Role.DISPENSER, Role.SHOP)
+KEEPS_DEVICES = _any_of(Role.BUYER, Role.SHOP, Role.OPERATOR)
+READS_DEVICES = KEEPS_DEVICES | KEYS | AUDITOR
 
 _TICKET = "/v1/tickets/<uuid:ticket_id>"
 _GIFT = f"{_TICKET}/gift-offers/<uuid:offer_id>"
@@ -55,6 +58,9 @@ _REGISTERED = "/v1/registered-sales/<uuid:sale_id>"
 _DISPENSE = f"{_TICKET}/dispenses/<uuid:job_id>"
 _CASE = "/v1/cases/<uuid:case_id>"
 _MEDIUM = "/v1/media/<uid:uid>"
+_DEVICE = "/v1/devices/<uuid:device_id>"
+_PARTY = "/v1/parties/<uuid:party_id>"
+_ACCOUNT = "/v1/accounts/<uuid:account_id>"
 
 ACCESS: Mapping[str, Who] = MappingProxyType(
     {
@@ -73,10 +79,17 @@ ACCESS: Mapping[str, Who] = MappingProxyType(
         "GET /log/tile/<level>/<path:tile>": PUBLIC,
         "GET /log/tile/entries/<path:bundle>": AUDITOR,
         "GET /v1/projections": READS_ALL,
+        "GET /v1/projections/<name>": READS_ALL,
         "POST /v1/parties": OPERATOR,
+        f"GET {_PARTY}": TOLD | AUDITOR,
+        f"POST {_PARTY}/erasure-request": TOLD,
+        f"POST {_PARTY}/erasure": OPERATOR,
         "POST /v1/tokens": OPERATOR,
         "GET /v1/me": ANY,
         "GET /v1/me/accounts": BUYER | ISSUER,
+        "GET /v1/me/accounts/<path:account>/entries": BUYER | ISSUER,
+        f"GET {_ACCOUNT}": BUYER | ISSUER | READS_ALL,
+        f"GET {_ACCOUNT}/entries": BUYER | ISSUER | READS_ALL,
         "GET /v1/me/notices": BUYER,
         "GET /v1/webhooks": TOLD,
         "POST /v1/webhooks": TOLD,
@@ -142,9 +155,24 @@ ACCESS: Mapping[str, Who] = MappingProxyType(
         "POST /v1/papers/checks": AT_THE_DOOR,
         "POST /v1/papers/surrenders": DISPENSER | OPERATOR,
         "PUT /v1/papers/replacements/<uuid:job_id>": DISPENSER,
+        "GET /v1/devices": KEEPS_DEVICES | AUDITOR,
+        "GET /v1/terminals": KEEPS_DEVICES | AUDITOR,
+        "GET /v1/dispensers": KEEPS_DEVICES | AUDITOR,
+        "GET /v1/points-of-sale": KEEPS_DEVICES | AUDITOR,
+        f"GET {_DEVICE}": READS_DEVICES,
+        f"PUT {_DEVICE}/rights": KEEPS_DEVICES,
+        # An operator brings in what a machine that was revoked has kept.
+        "POST /v1/dispensers/<uuid:device_id>/facts": DISPENSER | OPERATOR,
+        "GET /v1/dispensers/<uuid:device_id>/facts": DISPENSER | READS_ALL,
+        "POST /v1/points-of-sale/<uuid:device_id>/facts": SHOP | OPERATOR,
+        "GET /v1/points-of-sale/<uuid:device_id>/facts": SHOP | READS_ALL,
+        "GET /v1/deny-list": AT_THE_MACHINE | READS_ALL,
         "POST /v1/devices": OWN_DEVICES,
         "DELETE /v1/devices/<uuid:device_id>": OWN_DEVICES,
         "POST /v1/devices/<uuid:device_id>/keys": KEYS,
+        "GET /v1/media": HOLDS_MEDIA | AUDITOR,
+        f"GET {_MEDIUM}/history": HOLDS_MEDIA | AUDITOR,
+        f"GET {_MEDIUM}/taps": READS_ALL,
         f"POST {_MEDIUM}/personalisation": PERSONALISER,
         f"PUT {_MEDIUM}": PERSONALISER,
         f"GET {_MEDIUM}": READS_MEDIA,

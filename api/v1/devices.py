@@ -10,7 +10,7 @@ from flask_smorest import Blueprint
 from marshmallow import fields
 
 from api.auth import cause, has, party, principal
-from api.openapi.fields import Choice, Hex, Strict, Text, about
+from api.openapi.fields import Choice, Hex, Id, Strict, Text, about
 from api.openapi.routes import Answer, Json, Routes
 from api.positions import recorded
 from api.v1.media import SealedOut
@@ -32,6 +32,11 @@ class DeviceIn(Strict):
     kind = Choice(*KINDS, required=True)
     public_key = Hex(size=32, required=True, metadata=about("X25519 (RFC 7748)."))
     label = Text(most=LABEL_MAX, required=True, metadata=about("", "Foyer, left"))
+    keeper_id = Id(
+        load_default=None,
+        allow_none=True,
+        metadata=about("The party that answers for it: me, unless an operator says."),
+    )
 
 
 class DeviceOut(Strict):
@@ -54,12 +59,17 @@ def blueprint(
         """Enrol a device: buyers their own terminals, operators any."""
         if body["kind"] != "terminal" and not has(Role.OPERATOR):
             raise DeviceNotAuthorised(why="only an operator enrols this kind")
+        keeper_id = body["keeper_id"] or party()
+        if keeper_id != party():
+            if not has(Role.OPERATOR):
+                raise DeviceNotAuthorised(why="it would be somebody else's")
+            ledger.party(keeper_id)
         device_id = new_id()
         position = parties.enrol(
             ledger,
             device_id=device_id,
             kind=body["kind"],
-            keeper_id=party(),
+            keeper_id=keeper_id,
             public_key=body["public_key"].hex(),
             label=body["label"],
             at=clock.now(),
@@ -67,7 +77,7 @@ def blueprint(
         )
         return {"device_id": device_id}, recorded(position)
 
-    @routes.delete("/<uuid:device_id>")
+    @routes.delete("/<uuid:device_id>", matches="device_id")
     def revoke(device_id: UUID) -> Response:
         """Revoke a device and every token of it."""
         position = attempt(

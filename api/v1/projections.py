@@ -36,4 +36,9 @@ def blueprint(runner: Runner, clock: Clock) -> Blueprint:
         """Tell how far every view is."""
         return {"projections": runner.status(clock.now())}
 
+    @routes.get("/<name>", gives=ProjectionOut)
+    def look_at(name: str) -> Any:
+        """Tell how far one view is."""
+        return runner.status_of(name, clock.now())
+
     return routes.blueprint

@@ -118,9 +118,10 @@ class Runner:
 
     def status(self, at: datetime) -> list[ProjectionStatus]:
         """Tell of every projection how far it is, whoever runs it."""
-        return [self._status(name, at) for name in NAMES]
+        return [self.status_of(name, at) for name in NAMES]
 
-    def _status(self, name: str, at: datetime) -> ProjectionStatus:
+    def status_of(self, name: str, at: datetime) -> ProjectionStatus:
+        """Tell of one projection how far it is. Raises `Unknown`."""
         follower = self._follower(name)
         view = follower.view
         position = view.position()

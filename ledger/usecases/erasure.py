@@ -50,6 +50,27 @@ def may_erase(ledger: Ledger, *, party_id: UUID) -> None:
         raise NeededByCase(because=[case.names(1)[0] for case in concerned])
 
 
+def request_and_erase(
+    ledger: Ledger,
+    personal: PersonalData,
+    *,
+    party_id: UUID,
+    at: datetime,
+    cause: Cause,
+) -> int:
+    """Record that a person asks to be erased, and erase at once.
+
+    A request that has to wait is recorded all the same. A dry run says whether it had
+    to, and destroys nothing. Raises `NeededByCase`.
+    """
+    dry = cause.terms.dry
+    position = request(ledger, party_id=party_id, at=at, cause=cause)
+    if dry:
+        may_erase(ledger, party_id=party_id)
+        return position
+    return erase(ledger, personal, party_id=party_id, at=at, cause=cause)
+
+
 def erase(
     ledger: Ledger,
     personal: PersonalData,
@@ -70,6 +91,8 @@ def erase(
     work = ledger.work()
     _party(work, party_id).erase(at=at)
     position = work.record(cause)
+    if cause.terms.dry:
+        return position
     may_erase(ledger, party_id=party_id)
     personal.destroy(party_id)
     return position

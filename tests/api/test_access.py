@@ -16,7 +16,9 @@ import pytest
 
 from api.app import create_app
 from api.auth import ACCESS, PUBLIC
+from ledger.usecases.accounts import E_MONEY
 from ledger.vocabulary.codes import Role
+from ledger.vocabulary.ids import account_id
 from tests.api.callers import Caller, Callers, Said
 from tests.api.cards import Card, personalised
 from tests.api.test_cards import load, on_card
@@ -163,6 +165,9 @@ def place(callers: Callers) -> Place:
         "evidence_id": evidence.json["evidence_id"],
         "device_id": str(terminal.device_id),
         "subscription_id": hook.json["subscription_id"],
+        "party_id": str(callers.ada.party_id),
+        "account_id": (purse := purse_of(callers.ada)),
+        "account": purse,
         "uid": card.uid.hex(),
         "write_id": write.json["write_id"],
     }
@@ -180,6 +185,11 @@ def place(callers: Callers) -> Place:
         each.token: str(each.device_id or his) for each in strangers.values()
     }
     return Place(ids, card, strangers, terminal_of)
+
+
+def purse_of(who: Caller) -> str:
+    assert who.party_id is not None
+    return str(account_id(who.party_id, E_MONEY, "EUR"))
 
 
 def bought(callers: Callers) -> Said:
@@ -230,6 +240,13 @@ STRANGERS: dict[str, Any] = {
     "GET /log/tile/<level>/<path:tile>": ALL,
     "GET /log/tile/entries/<path:bundle>": ALL,
     "GET /v1/offerings/<uuid:offering_id>": ALL,
+    "GET /v1/projections/<name>": OPERATORS,
+    "GET /v1/parties/<uuid:party_id>": NOT_THERE,
+    "POST /v1/parties/<uuid:party_id>/erasure-request": NOT_THERE,
+    "POST /v1/parties/<uuid:party_id>/erasure": OPERATORS,
+    "GET /v1/me/accounts/<path:account>/entries": NOT_THERE,
+    "GET /v1/accounts/<uuid:account_id>": NOT_THERE,
+    "GET /v1/accounts/<uuid:account_id>/entries": NOT_THERE,
     f"GET {_ORDER}": NOT_THERE,
     f"POST {_ORDER}/payment": NOT_THERE,
     f"POST {_ORDER}/payment/check": NOT_THERE,
@@ -275,6 +292,14 @@ STRANGERS: dict[str, Any] = {
     f"POST {_LISTING}/purchase": NOT_HIS,
     "POST /v1/webhooks/<uuid:subscription_id>/rotation": {Role.BUYER: NOT_THERE},
     "DELETE /v1/webhooks/<uuid:subscription_id>": {Role.BUYER: NOT_THERE},
+    "GET /v1/devices/<uuid:device_id>": NOT_THERE,
+    "PUT /v1/devices/<uuid:device_id>/rights": NOT_THERE,
+    "POST /v1/dispensers/<uuid:device_id>/facts": NOT_THERE,
+    "GET /v1/dispensers/<uuid:device_id>/facts": NOT_THERE,
+    "POST /v1/points-of-sale/<uuid:device_id>/facts": NOT_THERE,
+    "GET /v1/points-of-sale/<uuid:device_id>/facts": NOT_THERE,
+    f"GET {_MEDIUM}/history": NOT_THERE,
+    f"GET {_MEDIUM}/taps": OPERATORS,
     "DELETE /v1/devices/<uuid:device_id>": MACHINE,
     "POST /v1/devices/<uuid:device_id>/keys": NOT_THERE,
     f"POST {_MEDIUM}/personalisation": NOT_THERE,
@@ -321,6 +346,13 @@ def bodies(place: Place, who: Caller) -> dict[str, dict[str, Any]]:
     """What makes sense to each route, so that it is refused for the stranger alone."""
     reading, mine = place.card.reading(), str(who.party_id or uuid4())
     proof = {"outcome": "aborted", "reason": "mine now"}
+    fact = {
+        "device_seq": 1,
+        "device_time": "2026-11-22T12:00:00Z",
+        "known_position": 1,
+        "ticket_id": place.ids["ticket_id"],
+        "mark": {"uid": place.card.uid.hex(), "slot": 0},
+    }
     return {
         f"POST {_ORDER}/payment": {"tender": "e-money"},
         f"POST {_TICKET}/transmissions": {"terminal_id": place.terminal_of[who.token]},
@@ -379,6 +411,13 @@ def bodies(place: Place, who: Caller) -> dict[str, dict[str, Any]]:
         f"PUT {_DISPENSE}/printed": {"serial": "X-1"},
         f"PUT {_DISPENSE}/aborted": {"reason": "mine now"},
         f"PUT {_TICKET}/redemptions/<uuid:session_id>": proof,
+        "PUT /v1/devices/<uuid:device_id>/rights": {"offline": False},
+        "POST /v1/dispensers/<uuid:device_id>/facts": {
+            "facts": [fact | {"serial": "X-1", "epoch": 1}]
+        },
+        "POST /v1/points-of-sale/<uuid:device_id>/facts": {
+            "facts": [fact | {"session_id": mine, "receipt": "R-9", "amount": 1}]
+        },
         f"POST {_CASE}/evidence": {
             "description": "x",
             "content": "AAAA",

@@ -31,7 +31,7 @@ from ledger.usecases.audit.owning import (
     owners,
 )
 from ledger.usecases.audit.states import PARTS, TicketAsOf, as_of, plain, ticket_at
-from ledger.usecases.audit.telling import HistoryLine, history
+from ledger.usecases.audit.telling import HistoryLine, history, stream_history
 from ledger.usecases.audit.whole import LogAsOf, log_as_of
 
 __all__ = [
@@ -62,6 +62,7 @@ __all__ = [
     "owner_at",
     "owners",
     "plain",
+    "stream_history",
     "ticket_at",
     "when_of",
 ]

@@ -82,6 +82,20 @@ def history(
     return told(book, entries)
 
 
+def stream_history(
+    source: Ledger | Book,
+    stream_id: UUID,
+    *,
+    before: int | None = None,
+    limit: int | None = None,
+) -> list[HistoryLine]:
+    """Return the events of one stream of any kind, the newest first."""
+    book = book_of(source)
+    until = book.size() if before is None else before - 1
+    entries = list(book.streams([stream_id], until))[::-1]
+    return told(book, entries[:limit])
+
+
 def told(book: Book, entries: Iterable[ExportedEvent]) -> list[HistoryLine]:
     """Return events as lines. Raises `CannotHaveHappened`."""
     read = [(entry, _event(book, entry)) for entry in entries]
