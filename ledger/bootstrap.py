@@ -66,6 +66,8 @@ from ledger.projections.gifts import GiftsView
 from ledger.projections.market import MarketView
 from ledger.projections.media import MediaView
 from ledger.projections.notices import NoticesView
+from ledger.projections.offerings import OfferingsView
+from ledger.projections.orders import OrdersView
 from ledger.projections.ownership import OwnershipView
 from ledger.projections.redemptions import RedemptionsView
 from ledger.projections.sales import SalesView
@@ -102,6 +104,8 @@ class Views:
     devices: DevicesView
     media: MediaView
     entries: EntriesView
+    offerings: OfferingsView
+    orders: OrdersView
 
 
 @dataclass(frozen=True, slots=True)
@@ -294,6 +298,8 @@ def _assembled(
             devices=DevicesView(datastore),
             media=MediaView(datastore),
             entries=EntriesView(datastore),
+            offerings=OfferingsView(datastore),
+            orders=OrdersView(datastore),
         ),
     )
 

@@ -19,6 +19,8 @@ from ledger.projections.gifts import Gifts, GiftsView
 from ledger.projections.market import Market, MarketView
 from ledger.projections.media import Media, MediaView
 from ledger.projections.notices import Notices, NoticesView
+from ledger.projections.offerings import Offerings, OfferingsView
+from ledger.projections.orders import Orders, OrdersView
 from ledger.projections.ownership import Ownership, OwnershipView
 from ledger.projections.redemptions import Redemptions, RedemptionsView
 from ledger.projections.sales import Sales, SalesView
@@ -41,6 +43,8 @@ _VIEWS: Mapping[type[View], type[AnyProjection]] = {
     DevicesView: Devices,
     MediaView: Media,
     EntriesView: Entries,
+    OfferingsView: Offerings,
+    OrdersView: Orders,
 }
 
 NAMES: tuple[str, ...] = tuple(view.name for view in _VIEWS)

@@ -100,6 +100,8 @@ MAY: Mapping[str, Rights] = {
     "media": _VIEW,
     "media_taps": _VIEW,
     "entries": _VIEW,
+    "offerings": _VIEW,
+    "orders": _VIEW,
 }
 
 _CALL = "EXECUTE"
