@@ -103,6 +103,7 @@ class Door:
             for file in files:
                 with self._opened(file) as handle:
                     if handle is not None:
+                        self._before("fsync", file)
                         os.fsync(handle)
             self._call("fsync", ".", lambda: os.fsync(self._at()))
 

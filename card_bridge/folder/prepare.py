@@ -8,6 +8,7 @@ from collections.abc import Callable
 from card_bridge.folder.image import NONCE_LENGTH, Image, uid_of
 from card_bridge.folder.medium import FolderMedium
 from card_bridge.folder.refusals import NotPrepared
+from card_bridge.folder.store import NothingWhole
 from ledger.vocabulary.medium_record import (
     EMPTY_SLOT,
     SLOTS_MAX,
@@ -29,12 +30,13 @@ def prepare(
 ) -> int:
     """Bring a blank or prepared folder to the prepared state; return the key version.
 
+    One that is torn beyond reading becomes another medium, with a UID of its own.
     `key_version_of` tells a UID's; it is asked before anything is written. Raises
     `CardError`, `ForeignFolder` for a copy, or `MalformedRecord`.
     """
     try:
         medium.find()
-    except NotPrepared:
+    except (NotPrepared, NothingWhole):
         return _make(medium, key_version_of, nonce or secrets.token_bytes(NONCE_LENGTH))
     medium.confirm_uid()
     return medium.read().stamped().key_version

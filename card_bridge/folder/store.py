@@ -17,6 +17,10 @@ FILES = ("state.a", "state.b")
 DRAFT = "state.new"
 
 
+class NothingWhole(MalformedRecord):
+    """There are files, and none of them is a whole state."""
+
+
 class Store:
     """The states in one folder."""
 
@@ -27,15 +31,14 @@ class Store:
     def newest(self) -> Image | None:
         """Return the newest whole state, on the medium for good; None without a file.
 
-        Raises `MalformedRecord` if there are files and none is whole, or two states
-        with one number.
+        Raises `NothingWhole`, or `MalformedRecord` for two states with one number.
         """
         read = {file: self._door.read(file, most=IMAGE_LENGTH) for file in FILES}
         present = {file: raw for file, raw in read.items() if raw is not None}
         whole = {file: image for file, raw in present.items() if (image := _whole(raw))}
         if not whole:
             if present:
-                raise MalformedRecord("no state on the medium is whole")
+                raise NothingWhole("no state on the medium is whole")
             return None
         file = max(whole, key=lambda each: whole[each].seq)
         if any(
