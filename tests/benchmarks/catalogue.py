@@ -21,6 +21,8 @@ BENCHMARKS = (
     Benchmark("visible_32_vs_stock", partial(appends.visible, writers=32)),
     Benchmark("freshness_vs_bare", doors.freshness),
     Benchmark("dispense_vs_bare", doors.dispense),
+    Benchmark("freshness_half_load_p99_vs_bare", doors.freshness_at_half_load),
+    Benchmark("dispense_half_load_p99_vs_bare", doors.dispense_at_half_load),
     Benchmark("replay_events_per_minute_per_core", replays.replay),
     Benchmark("load_1000_vs_10_events", replays.load),
     Benchmark("as_of_position_1000_events", audits.by_position),

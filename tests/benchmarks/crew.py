@@ -1,7 +1,9 @@
 """Many hands at once: threads in processes of their own, each in a closed loop.
 
 A hand does its operation again as soon as the last one is done, so the concurrency is
-the number of hands. What hands need is opened in their own process.
+the number of hands. Or the crew keeps to a pace: then each operation has its time, and
+whoever comes late to it because the last one took long has that counted as well. What
+hands need is opened in their own process.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
+from functools import partial
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from types import TracebackType
@@ -50,6 +53,10 @@ class Spell:
         """Operations a second."""
         return len(self.latencies_s) / self.seconds
 
+    def latency_ms(self, percent: int) -> float:
+        """Return a percentile of its operations, in milliseconds."""
+        return _percentile_ms(self.latencies_s, percent)
+
 
 class Crew:
     """`processes` × `threads` hands; ended by leaving the `with` block."""
@@ -58,6 +65,7 @@ class Crew:
         self, hands: Hands, *given: Any, processes: int = 1, threads: int
     ) -> None:
         self.spells: list[Spell] = []
+        self._hands = processes * threads
         self._pipes: list[Connection] = []
         self._processes = []
         for number in range(processes):
@@ -72,13 +80,17 @@ class Crew:
             self._pipes.append(ours)
             self._processes.append(process)
 
-    def work(self, seconds: float) -> Spell:
-        """Let all hands work for a while. Raises `CrewFailed`."""
+    def work(self, seconds: float, pace: float | None = None) -> Spell:
+        """Let all hands work for a while; together `pace` operations a second.
+
+        Without a pace, as fast as they can. Raises `CrewFailed`.
+        """
+        every_s = self._hands / pace if pace else None
         try:
             for pipe in self._pipes:
                 pipe.recv()  # Its hands are ready.
             for pipe in self._pipes:
-                pipe.send(seconds)
+                pipe.send((seconds, every_s))
             told: list[list[_Done]] = [pipe.recv() for pipe in self._pipes]
         except (EOFError, OSError):
             raise CrewFailed from None
@@ -100,8 +112,8 @@ class Crew:
 
     def latency_ms(self, percent: int) -> float:
         """Return a percentile of all counted operations, in milliseconds."""
-        found = sorted(each for spell in self.spells[1:] for each in spell.latencies_s)
-        return found[min(len(found) * percent // 100, len(found) - 1)] * 1000
+        spells = self.spells[1:]
+        return _percentile_ms([s for each in spells for s in each.latencies_s], percent)
 
     def said(self) -> str:
         return f"p50 {self.latency_ms(50):.1f} p99 {self.latency_ms(99):.1f} ms"
@@ -142,11 +154,37 @@ def _work(
         while True:
             try:
                 pipe.send(None)
-                seconds: float = pipe.recv()
+                seconds, every_s = pipe.recv()
             except (EOFError, OSError):
                 return
-            end = time.monotonic() + seconds
-            pipe.send(list(executor.map(lambda each: _loop(each, end), operations)))  # noqa: B023
+            begin = time.monotonic()
+            hands_do = [
+                partial(_loop, each, begin + seconds)
+                if every_s is None
+                else partial(
+                    _paced,
+                    each,
+                    begin + every_s * (first + number) / (first + count),
+                    begin + seconds,
+                    every_s,
+                )
+                for number, each in enumerate(operations)
+            ]
+            begun = [executor.submit(each) for each in hands_do]
+            pipe.send([each.result() for each in begun])
+
+
+def _paced(operation: Operation, due: float, end: float, every_s: float) -> _Done:
+    """Work at set times; a latency runs from then, not from when a hand was free."""
+    latencies_s = []
+    began = due
+    while due < end:
+        time.sleep(max(0.0, due - time.monotonic()))
+        if not operation():
+            break
+        latencies_s.append(time.monotonic() - due)
+        due += every_s
+    return _Done(began, time.monotonic(), latencies_s)
 
 
 def _loop(operation: Operation, end: float) -> _Done:
@@ -157,3 +195,8 @@ def _loop(operation: Operation, end: float) -> _Done:
         latencies_s.append(after - before)
         before = after
     return _Done(began, before, latencies_s)
+
+
+def _percentile_ms(latencies_s: Sequence[float], percent: int) -> float:
+    found = sorted(latencies_s)
+    return found[min(len(found) * percent // 100, len(found) - 1)] * 1000

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -25,6 +25,9 @@ from tests.story.server import Server
 WORKERS, THREADS = 2, 8
 CALLERS = 8
 SPELL_S = 2.0
+DISPENSES_MAX = 1_500
+"""Of the cards, as many are for one benchmark of dispensing; the rest for the other."""
+
 # How many events the three calls of a dispense record: the lease and the write that is
 # prepared; the print allowed, the write proven and the paper numbered; dispensed.
 EVENTS_BY_CALL = (2, 3, 1)
@@ -109,7 +112,7 @@ def dispense(place: Place) -> Result:
             dispensing,
             both.ledger_port,
             its.dispenser_token,
-            its.cards,
+            its.cards[:DISPENSES_MAX],
             threads=CALLERS,
         ) as ours,
         Crew(inserting, both.bare_port, threads=CALLERS) as plain,
@@ -131,6 +134,63 @@ def dispense(place: Place) -> Result:
                 f" call one transaction; ours {ours.said()}; bare {plain.said()}"
             ),
         )
+
+
+def freshness_at_half_load(place: Place) -> Result:
+    """How long a gate waits for its answer when half as many ask as could."""
+    both = place.once(doors)
+    its = both.town
+    readings = [json.dumps(held.card.reading()).encode() for held in its.cards]
+    with (
+        Crew(
+            tapping, both.ledger_port, its.dispenser_token, readings, threads=CALLERS
+        ) as ours,
+        Crew(selecting, both.bare_port, readings, threads=CALLERS) as plain,
+    ):
+        return _at_half_load(place, ours, plain, lambda: None)
+
+
+def dispense_at_half_load(place: Place) -> Result:
+    """How long a whole dispense waits for its three answers, at half the load."""
+    both = place.once(doors)
+    its = both.town
+    with (
+        Crew(
+            dispensing,
+            both.ledger_port,
+            its.dispenser_token,
+            its.cards[DISPENSES_MAX:],
+            threads=CALLERS,
+        ) as ours,
+        Crew(inserting, both.bare_port, threads=CALLERS) as plain,
+    ):
+        return _at_half_load(place, ours, plain, its.catch_up)
+
+
+def _at_half_load(
+    place: Place, ours: Crew, plain: Crew, rest: Callable[[], None]
+) -> Result:
+    """Find out how much each side can do, then ask it for half of that."""
+    pace = {}
+    for crew in (ours, plain):
+        rest()
+        pace[crew] = max(1.0, crew.rate(SPELL_S) / 2)
+
+    def turn(crew: Crew) -> float:
+        rest()
+        return crew.work(SPELL_S, pace[crew]).latency_ms(99)
+
+    p99_ms = place.alternate({"ours": lambda: turn(ours), "bare": lambda: turn(plain)})
+    return Result(
+        value=p99_ms["ours"],
+        unit="ms (p99)",
+        baseline=p99_ms["bare"],
+        n=ours.n,
+        note=(
+            f"{CALLERS} callers; ours at {pace[ours]:.0f}/s: {ours.said()};"
+            f" bare at {pace[plain]:.0f}/s: {plain.said()}"
+        ),
+    )
 
 
 @contextmanager

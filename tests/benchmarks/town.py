@@ -29,7 +29,7 @@ from ledger.vocabulary.medium_record import SlotStatus, encode_slots
 from tests.api.cards import Card
 from tests.benchmarks.frame import Place, database
 
-OFFERINGS = 15
+OFFERINGS = 24
 PLACES = 100  # Of each offering, all of them sold.
 EVENTS_LONG, EVENTS_SHORT = 1_000, 10
 SCHEMA = "bench_town"
