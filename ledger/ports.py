@@ -201,6 +201,11 @@ class StockDesk(Protocol):
     def count(self, layout: StockLayout, *, at: datetime) -> tuple[int, int]:
         """Return the places free and held, as far as is known."""
 
+    def count_by_category(
+        self, layout: StockLayout, *, at: datetime
+    ) -> dict[str | None, tuple[int, int]]:
+        """Return the places free and held of each category, as far as is known."""
+
 
 class Declined(Exception):
     """The provider has said no for good; `str()` is its word why, nothing secret."""

@@ -111,14 +111,14 @@ ON CONFLICT DO NOTHING
 """
 
 _COUNT: LiteralString = """
-SELECT count(*) AS parts, COALESCE(sum(free), 0)::integer AS free,
+SELECT category, count(*) AS parts, COALESCE(sum(free), 0)::integer AS free,
     COALESCE(sum(unpaid.live), 0)::integer AS held,
     COALESCE(sum(unpaid.over), 0)::integer AS over
 FROM stock_desk d LEFT JOIN LATERAL (
     SELECT sum(places) FILTER (WHERE until > %(at)s) AS live,
         sum(places) FILTER (WHERE until <= %(at)s) AS over
     FROM stock_holds h WHERE h.allotment_id = d.allotment_id) AS unpaid ON true
-WHERE offering_id = %(offering)s
+WHERE offering_id = %(offering)s GROUP BY category
 """
 
 _log = logging.getLogger(__name__)
@@ -208,12 +208,22 @@ class PostgresStockDesk:
 
     def count(self, layout: StockLayout, *, at: datetime) -> tuple[int, int]:
         """Return free and held places; a hold whose time is over counts as free."""
+        each = self.count_by_category(layout, at=at).values()
+        return sum(free for free, _ in each), sum(held for _, held in each)
+
+    def count_by_category(
+        self, layout: StockLayout, *, at: datetime
+    ) -> dict[str | None, tuple[int, int]]:
+        """Return the same of each category; None is the only one, without a name."""
         values = {"offering": layout.offering_id, "at": at}
-        row = self._rows(_COUNT, values)[0]
-        if row["parts"] < layout.count:
+        rows = self._rows(_COUNT, values)
+        if sum(row["parts"] for row in rows) < layout.count:
             self._lay_out(layout)
-            row = self._rows(_COUNT, values)[0]
-        return row["free"] + row["over"], row["held"]
+            rows = self._rows(_COUNT, values)
+        return {
+            row["category"] or None: (row["free"] + row["over"], row["held"])
+            for row in rows
+        }
 
     def _lay_out(self, layout: StockLayout) -> None:
         parts = list(layout.parts())

@@ -84,20 +84,37 @@ def begin(
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What one run did; `kept` are tickets that something keeps for now."""
+    """What one run did; `kept` are tickets that something keeps for now.
+
+    `next` is where another run goes on, a position of the log; None at the end.
+    """
 
     paid_back: int
     passed_over: int
     kept: tuple[UUID, ...]
+    next: int | None = None
 
 
-def pay_back(ledger: Ledger, *, offering_id: UUID, at: datetime, cause: Cause) -> Run:
+def pay_back(
+    ledger: Ledger,
+    *,
+    offering_id: UUID,
+    at: datetime,
+    cause: Cause,
+    begin: int = 0,
+    most: int | None = None,
+) -> Run:
     """End every ticket of a cancelled offering and pay its last payer.
 
-    A ticket is kept while a case forbids paying for it, or a printer prints it.
+    Or `most` of those that were issued from the position `begin` on. A ticket is kept
+    while a case forbids paying for it, or a printer prints it.
     """
-    paid_back, passed_over, kept = 0, 0, []
-    for ticket_id in tickets_of(ledger, offering_id):
+    paid_back, passed_over, kept = 0, 0, list[UUID]()
+    for number, (position, ticket_id) in enumerate(
+        _issued(ledger, offering_id, begin=begin)
+    ):
+        if number == most:
+            return Run(paid_back, passed_over, tuple(kept), position)
         try:
             done = attempt(
                 partial(_pay_back, ledger, offering_id, ticket_id, at=at, cause=cause)
@@ -139,11 +156,23 @@ def finish(
 
 
 def tickets_of(ledger: Ledger, offering_id: UUID) -> Iterator[UUID]:
-    """Yield every ticket ever issued for an offering, by reading the log.
+    """Yield every ticket ever issued for an offering, by reading the log."""
+    return (ticket_id for _, ticket_id in _issued(ledger, offering_id, begin=0))
 
-    It begins where the offering does: before, there was nothing to issue.
+
+def case_of(offering_id: UUID) -> UUID:
+    """Return the id of the case under which an offering's tickets are paid back."""
+    return case_id("cancelled", str(offering_id))
+
+
+def _issued(
+    ledger: Ledger, offering_id: UUID, *, begin: int
+) -> Iterator[tuple[int, UUID]]:
+    """Yield each ticket with the position of its issue.
+
+    Before the offering began there was nothing to issue.
     """
-    start: int | None = ledger.events_of(offering_id)[0][0]
+    start: int | None = max(begin, ledger.events_of(offering_id)[0][0])
     while start is not None:
         page = ledger.recorder.select_notifications(
             start=start, limit=_PAGE, topics=[ETicket.Issued.TOPIC]
@@ -151,13 +180,8 @@ def tickets_of(ledger: Ledger, offering_id: UUID) -> Iterator[UUID]:
         for notification in page:
             event = ledger.mapper.to_domain_event(notification)
             if getattr(event, "offering_id", None) == offering_id:
-                yield event.originator_id
+                yield notification.id, event.originator_id
         start = page[-1].id + 1 if len(page) == _PAGE else None
-
-
-def case_of(offering_id: UUID) -> UUID:
-    """Return the id of the case under which an offering's tickets are paid back."""
-    return case_id("cancelled", str(offering_id))
 
 
 def _pay_back(

@@ -21,13 +21,14 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from ledger.aggregates.base import is_over
 from ledger.aggregates.e_ticket import ETicket
 from ledger.aggregates.e_ticket.refusals import NotExchangeable, NotTheOwner
 from ledger.aggregates.e_ticket.states import LockKind
 from ledger.aggregates.offering import Offering
-from ledger.aggregates.order import Order
+from ledger.aggregates.order import Order, OrderState
 from ledger.application import Cause, Ledger, Work
-from ledger.errors import Malformed, Missing, Unknown
+from ledger.errors import Malformed, Missing, Overtaken, Unknown
 from ledger.ports import PersonalData, StockDesk
 from ledger.usecases import (
     allowances,
@@ -141,13 +142,57 @@ def offer_exchange(
         )
     )
     residual_minor = sum(exchange_steps.residual_of(work, each) for each in tickets)
-    return Quote(
+    try:
+        position = work.record(cause)
+    except Overtaken:
+        desk.let_go([each.allotment_id for each in held])
+        raise
+    if cause.terms.dry:
+        desk.let_go([each.allotment_id for each in held])
+    return Quote(exchange_id, tuple(held), residual_minor, order.price, until, position)
+
+
+@dataclass(frozen=True, slots=True)
+class ExchangeNow:
+    """An exchange as it stands; `residual_minor` is None once the old are gone."""
+
+    exchange_id: UUID
+    offering_id: UUID
+    state: OrderState
+    ticket_ids: tuple[UUID, ...]
+    places: tuple[HeldPlace, ...]
+    price: Money
+    residual_minor: int | None
+    until: datetime
+    successors: tuple[UUID, ...]
+    version: int
+
+
+def look_at(
+    ledger: Ledger, *, exchange_id: UUID, by: UUID, at: datetime
+) -> ExchangeNow:
+    """Tell the owner where his exchange stands. Raises `ExchangeUnknown` for others."""
+    work = ledger.work()
+    order, olds = _offered(work, exchange_id)
+    if order.buyer_id != by:
+        raise ExchangeUnknown
+    state = order.state
+    if state == OrderState.HELD and is_over(order.until, at):
+        state = OrderState.EXPIRED
+    residual_minor = None
+    if state == OrderState.HELD:
+        residual_minor = sum(exchange_steps.residual_of(work, each) for each in olds)
+    return ExchangeNow(
         exchange_id,
-        tuple(held),
-        residual_minor,
+        order.offering_id,
+        state,
+        tuple(each.id for each in olds),
+        tuple(reservations.places_of(order)),
         order.price,
-        until,
-        work.record(cause),
+        residual_minor,
+        order.until,
+        tuple(each for each in order.tickets if each is not None),
+        order.version,
     )
 
 

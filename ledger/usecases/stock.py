@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Literal, TypeAlias
 from uuid import UUID
 
 from ledger.aggregates.allotment import Allotment, Hold, SoldOut
@@ -53,6 +54,9 @@ class HeldPlace:
     category: str | None
     price_minor: int
     fees_minor: int
+
+
+Fate: TypeAlias = Literal["free", "held", "sold"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,10 +231,10 @@ def count(
         free += len(allotment.free)
         sold += len(allotment.sold)
         for place, kept in allotment.held.items():
-            fate = _fate(work, allotment, place, kept, at)
-            free += fate == "free"
-            held += fate == "held"
-            sold += fate == "sold"
+            became = fate(work, allotment, place, kept, at)
+            free += became == "free"
+            held += became == "held"
+            sold += became == "sold"
     return StockCount(offering.capacity, free, held, sold)
 
 
@@ -286,10 +290,10 @@ def _give_back(allotment: Allotment, place: str, ticket: ETicket, at: datetime) 
     return True
 
 
-def _fate(
+def fate(
     work: Work, allotment: Allotment, place: str, kept: Hold, at: datetime | None
-) -> str:
-    """Say what became of a held place: free, held or sold."""
+) -> Fate:
+    """Say what became of a held place by a moment; without `at`, as recorded."""
     order = work.find(Order, kept.holder_id)
     if order is None:  # A promise.
         return "free" if at is not None and is_over(kept.until, at) else "held"

@@ -114,6 +114,13 @@ def look(
 ) -> Standing:
     """Serve the line and tell somebody where he stands."""
     serve(ledger, desk, offering_id=offering_id, at=at, cause=cause)
+    return standing(ledger, offering_id=offering_id, party_id=party_id, at=at)
+
+
+def standing(
+    ledger: Ledger, *, offering_id: UUID, party_id: UUID, at: datetime
+) -> Standing:
+    """Tell somebody where he stands by what is recorded, and change nothing."""
     line = ledger.find(WaitingList, waiting_list_id(offering_id))
     if line is None:
         return Standing(None, ())
@@ -131,8 +138,11 @@ def serve(
     """Promise what is free to those who wait, first come, first served.
 
     Promises that were not taken in time go to the next. Return how many were made, at
-    most `PROMISES_MAX`; 0 as well when others serve the line at this very moment.
+    most `PROMISES_MAX`; 0 as well when others serve the line at this very moment, or
+    when nothing is to be recorded.
     """
+    if cause.terms.dry:
+        return 0
     try:
         return attempt(lambda: _serve(ledger, desk, offering_id, at, cause))
     except Overtaken:
