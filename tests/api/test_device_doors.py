@@ -200,7 +200,7 @@ def test_what_was_printed_without_the_line_is_recorded_once(
     assert dispenser.get(path).json["facts"] == [line]
 
 
-def test_an_upload_may_carry_a_key_and_is_told_again_under_it(
+def test_an_upload_under_a_key_is_told_again_and_made_again_if_that_was_lost(
     callers: Callers, terminal: Caller, dispenser: Caller
 ):
     ticket_id, card = on_card(callers, terminal)
@@ -215,6 +215,13 @@ def test_an_upload_may_carry_a_key_and_is_told_again_under_it(
     assert [each["agrees"] for each in told.json["outcomes"]] == [True, False]
     assert len(told.json["outcomes"][1]["case_ids"]) == 1
     assert (again.json, again.headers["Idempotent-Replayed"]) == (told.json, "true")
+    position = callers.its.ledger.position()
+    with callers.its.datastore.transaction(commit=True) as cursor:
+        cursor.execute("DELETE FROM stored_answers")  # The answer was lost.
+    anew = dispenser.call("POST", path, **sent)
+    assert anew.status == 200, anew.json
+    assert [each["agrees"] for each in anew.json["outcomes"]] == [True, False]
+    assert callers.its.ledger.position() == position
 
 
 def test_nobody_reports_in_the_name_of_another_machine(
