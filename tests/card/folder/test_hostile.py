@@ -29,7 +29,7 @@ from tests.card.folder.volumes import (
     write,
 )
 
-OVERSIZED = 1 << 30
+OVERSIZED = 1 << 22
 BODIES_AT = 192
 
 
