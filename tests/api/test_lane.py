@@ -1,8 +1,8 @@
 """The lane of the gates answers as the application does, and refuses nothing itself.
 
-Planted and caught: a revoked token let in; a person's token taken for a machine's; a
-principal's rate not counted; a limit that the lane passes; a body read and not given
-on; the position of the log told instead of the view's; a ticket under a hold told as
+Planted and caught: a revoked token let in; a device of any role let in; a principal's
+rate not counted; a body read and not given on; a card that is not good answered at
+once; the position of the log told instead of the view's; a ticket under a hold told as
 good; a body with a field twice taken.
 """
 
@@ -18,7 +18,7 @@ import pytest
 from api.app import create_app
 from ledger.vocabulary.codes import Role
 from tests.api.callers import Caller, Callers, Said
-from tests.api.cards import Card
+from tests.api.cards import Card, personalised
 from tests.api.statements import listening
 from tests.api.test_cards import on_card
 
@@ -195,3 +195,26 @@ def test_a_ticket_that_a_case_holds_is_not_told_as_good(callers, gate, card, vie
     (slot,) = tap(gate, card).json["slots"]
     assert slot["code"] == "frozen"
     assert plain(tap(gate, card)) == plain(tap(gate, card, NOT_PLAIN))
+
+
+def test_a_card_that_is_not_good_is_judged_and_kept_by_the_application(
+    callers, gate, card, views
+):
+    other = personalised(callers, callers.ben, uid="04998877665544")
+    before = callers.its.ledger.position()
+    views.wait_for("freshness", before, 5.0)
+    copied = card.reading() | {"uid": other.uid.hex()}
+    told = gate.call(
+        "POST",
+        "/v1/taps",
+        data=json.dumps(copied),
+        headers={"Content-Type": PLAIN},
+    )
+    assert (told.json["verdict"], told.json["slots"]) == ("CLONE", [])
+    assert callers.its.ledger.position() > before
+
+
+def test_a_device_of_another_role_is_refused_as_ever(callers, terminal, card):
+    maker = callers.device("personaliser", Role.PERSONALISER)
+    assert tap(maker, card).refusal == (403, "role_missing")
+    assert tap(terminal, card).status == 200
