@@ -21,6 +21,7 @@ from ledger.vocabulary.medium_record import SlotStatus, decode_slots
 from tests.card.bridge.stage import LEASE_OVER_S, party
 from tests.card.folder.desk import (
     ENDS,
+    LEAST_CALLS,
     a_folder,
     a_ticket,
     every_tear,
@@ -35,7 +36,6 @@ from tests.dispenser.theatre import Theatre
 ended = pytest.mark.parametrize("end", list(ENDS))
 # What the power takes back differs by what was flushed, not by what is written.
 stopped = pytest.mark.parametrize("end", ["killed", "pulled"])
-LEAST_CALLS = 15
 
 
 @pytest.fixture
@@ -56,7 +56,7 @@ def test_a_ticket_recorded_is_there_or_free_and_never_lost(stage, ada, tmp_path,
     def record(laid):
         bridge.bring_in_line(laid, load=[ticket_id])
 
-    for number in every_tear(volume, record, end=end):
+    for _ in every_tear(volume, record, end=end):
         at(bridge, volume, load=[ticket_id])
         require_agreed(stage, volume)
         ticket = stage.its.ledger.ticket(ticket_id)
@@ -64,7 +64,6 @@ def test_a_ticket_recorded_is_there_or_free_and_never_lost(stage, ada, tmp_path,
         assert ticket.form.medium_uid == uid(volume).hex()
         at(bridge, volume, unload=[ticket_id])
         assert stage.its.ledger.ticket(ticket_id).form.kind == FormKind.ELECTRONIC
-    assert number > LEAST_CALLS
 
 
 @ended
@@ -78,7 +77,6 @@ def test_a_modified_ticket_is_brought_in_line(stage, ada, tmp_path, end):
         require_agreed(stage, volume)
         assert stage.its.ledger.ticket(ticket_id).right == f"Row 1 seat {number}"
         stage.modify(ticket_id, f"Row 1 seat {number + 1}")
-    assert number > LEAST_CALLS
 
 
 @stopped
@@ -93,7 +91,7 @@ def test_a_ticket_moved_from_one_medium_to_another_is_on_one_of_them(
     def unload(laid):
         bridge.bring_in_line(laid, unload=[ticket_id])
 
-    for number in every_tear(first, unload, end=end):
+    for _ in every_tear(first, unload, end=end):
         at(bridge, first, unload=[ticket_id])
         at(bridge, second, load=[ticket_id])
         for each in (first, second):
@@ -102,7 +100,6 @@ def test_a_ticket_moved_from_one_medium_to_another_is_on_one_of_them(
         assert form.medium_uid == uid(second).hex()
         at(bridge, second, unload=[ticket_id])
         at(bridge, first, load=[ticket_id])
-    assert number > LEAST_CALLS
 
 
 @ended

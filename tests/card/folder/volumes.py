@@ -42,7 +42,8 @@ class Volume:
 
     root: Path
     name: str = UUID_A
-    fatal: int = -1  # The number of the call that is not made any more.
+    left: int | None = None  # So many calls until one is not made any more.
+    struck: bool = False
     failure: Callable[[], BaseException] = Dead
     only: str = ""  # Counts the calls of this name alone.
     calls: list[str] = field(default_factory=list)
@@ -51,17 +52,19 @@ class Volume:
     def before(self, call: str, file: str) -> None:
         self._keep_flushed()
         if self.only in ("", call):
-            if self.fatal == 0:
-                self.fatal = -1
+            if self.left == 0:
+                self.left, self.struck = None, True
                 raise self.failure()
-            self.fatal -= 1
+            if self.left is not None:
+                self.left -= 1
         self.calls.append(f"{call} {file}")
 
     def fails_at(
         self, number: int, failure: Callable[[], BaseException] = Dead, only: str = ""
     ) -> None:
         """Let the call with this number, from here on, be the last."""
-        self.fatal, self.failure, self.only = number, failure, only
+        self.left, self.failure, self.only = number, failure, only
+        self.struck = False
         self.calls, self.flushed = [], self.contents()
 
     @contextmanager
@@ -86,7 +89,7 @@ class Volume:
 
     def cut(self, how: Cut) -> None:
         """Let the power go, as a file system may answer it; then it is there again."""
-        self.fatal = -1
+        self.left = None
         self._keep_flushed()
         self.put(how(self.contents(), self.flushed))
 
