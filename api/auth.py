@@ -49,7 +49,10 @@ AT_THE_MACHINE = _any_of(Role.TERMINAL, Role.DISPENSER, Role.SHOP)
 KEEPS_DEVICES = _any_of(Role.BUYER, Role.SHOP, Role.OPERATOR)
 READS_DEVICES = KEEPS_DEVICES | KEYS | AUDITOR
 
+_OFFERING = "/v1/offerings/<uuid:offering_id>"
+_EXCHANGE = "/v1/exchanges/<uuid:exchange_id>"
 _TICKET = "/v1/tickets/<uuid:ticket_id>"
+_REQUEST = f"{_TICKET}/modification-requests/<uuid:request_id>"
 _GIFT = f"{_TICKET}/gift-offers/<uuid:offer_id>"
 _GIVEN = "/v1/gifts/<uuid:offer_id>"
 _LISTING = f"{_TICKET}/listings/<uuid:listing_id>"
@@ -97,7 +100,20 @@ ACCESS: Mapping[str, Who] = MappingProxyType(
         "DELETE /v1/webhooks/<uuid:subscription_id>": TOLD,
         "POST /v1/accounts/top-ups": OPERATOR,
         "POST /v1/offerings": ISSUER,
-        "GET /v1/offerings/<uuid:offering_id>": ANY,
+        "GET /v1/offerings": ANY,
+        f"GET {_OFFERING}": ANY,
+        f"GET {_OFFERING}/stock": ANY,
+        f"GET {_OFFERING}/seats": ANY,
+        f"POST {_OFFERING}/waiting": BUYER,
+        f"GET {_OFFERING}/waiting": BUYER,
+        f"DELETE {_OFFERING}/waiting": BUYER,
+        f"POST {_OFFERING}/places": ISSUER,
+        f"PUT {_OFFERING}/price": ISSUER,
+        f"POST {_OFFERING}/cancellation": ISSUER,
+        f"POST {_OFFERING}/cancellation/repayments": ISSUER | OPERATOR,
+        f"POST {_OFFERING}/cancellation/closure": OPERATOR,
+        f"GET {_OFFERING}/orders": ISSUER | READS_ALL,
+        "GET /v1/orders": BUYER,
         "POST /v1/orders": BUYER,
         "GET /v1/orders/<uuid:order_id>": BUYER,
         "POST /v1/orders/<uuid:order_id>/payment": BUYER,
@@ -105,12 +121,25 @@ ACCESS: Mapping[str, Who] = MappingProxyType(
         "POST /v1/orders/<uuid:order_id>/payment/decision": OPERATOR,
         "POST /v1/payments/callbacks": PUBLIC,
         "DELETE /v1/orders/<uuid:order_id>": BUYER,
+        "POST /v1/orders/<uuid:order_id>/voiding": ISSUER,
+        "POST /v1/refunds": BUYER | ISSUER,
+        f"GET {_TICKET}/refund": BUYER | ISSUER,
+        f"POST {_TICKET}/revocation": ISSUER,
+        "POST /v1/exchanges": BUYER | ISSUER,
+        f"GET {_EXCHANGE}": BUYER,
+        f"POST {_EXCHANGE}/confirmation": BUYER,
+        f"DELETE {_EXCHANGE}": BUYER,
         "GET /v1/tickets": BUYER,
         f"GET {_TICKET}": READS_TICKETS,
         f"GET {_TICKET}/history": READS_TICKETS,
         f"GET {_TICKET}/owners": READS_TICKETS,
         f"POST {_TICKET}/transmissions": BUYER,
         f"POST {_TICKET}/modifications": ISSUER,
+        f"POST {_TICKET}/modification-requests": BUYER,
+        f"GET {_TICKET}/modification-requests": READS_TICKETS,
+        f"POST {_REQUEST}/grant": ISSUER,
+        f"POST {_REQUEST}/refusal": ISSUER,
+        f"DELETE {_REQUEST}": BUYER,
         f"POST {_TICKET}/gift-offers": BUYER,
         f"GET {_GIFT}": BUYER,
         f"POST {_GIFT}/acceptance": BUYER,

@@ -141,6 +141,18 @@ class PaymentOut(Strict):
     )
 
 
+class OrderNowOut(PaymentOut):
+    """An order as it stands; where it is HELD, `held_until` ends it."""
+
+    offering_id = fields.UUID()
+    places = fields.List(fields.Nested(PlaceOut))
+    price_minor = fields.Integer(metadata=about("All places, fees included."))
+    currency = fields.String()
+    held_until = Time()
+    refunded_minor = fields.Integer(metadata=about("What went back of what was paid."))
+    version = fields.Integer()
+
+
 class DecisionIn(Strict):
     give_up = Flag(required=True, metadata=about("Or only ask the provider once more."))
 
@@ -179,14 +191,27 @@ def blueprint(
         }
         return answer, recorded(held.position)
 
-    @routes.get("/<uuid:order_id>", gives=PaymentOut)
+    @routes.get("/<uuid:order_id>", gives=OrderNowOut, versioned=True)
     def look_at(order_id: UUID) -> Any:
         """Tell where an order of mine stands."""
-        return _out(
-            checkout.look_at(ledger, order_id=order_id, by=party(), at=clock.now())
-        )
+        done = checkout.look_at(ledger, order_id=order_id, by=party(), at=clock.now())
+        order = ledger.order(order_id)
+        return _out(done) | {
+            "offering_id": order.offering_id,
+            "places": order.lines,
+            "price_minor": order.price.amount_minor,
+            "currency": order.currency,
+            "held_until": order.until,
+            "refunded_minor": order.refunded_minor,
+            "version": order.version,
+        }
 
-    @routes.post("/<uuid:order_id>/payment", takes=PaymentIn, gives=PaymentOut)
+    @routes.post(
+        "/<uuid:order_id>/payment",
+        takes=PaymentIn,
+        gives=PaymentOut,
+        matches="order_id",
+    )
     def pay(body: Json, order_id: UUID) -> Answer:
         """Pay a reservation: the buyer owns the tickets once it is CONFIRMED."""
         entry_id, at = new_id(), clock.now()
@@ -242,7 +267,7 @@ def blueprint(
         )
         return _out(done), recorded(done.position)
 
-    @routes.delete("/<uuid:order_id>")
+    @routes.delete("/<uuid:order_id>", matches="order_id")
     def release(order_id: UUID) -> Response:
         """Give a reservation up."""
         position = attempt(

@@ -1,5 +1,6 @@
 """Shapes that several nouns share: cards as they are read, written and proven."""
 
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -19,7 +20,9 @@ from api.openapi.fields import (
 from api.openapi.routes import Json
 from ledger.aggregates.e_ticket import Life
 from ledger.aggregates.e_ticket.refusals import NotOnThisMedium
+from ledger.aggregates.e_ticket.states import MODIFIABLE
 from ledger.aggregates.medium import Reading, WriteUnknown
+from ledger.aggregates.offering import CATEGORY_MAX, TITLE_MAX
 from ledger.application import Ledger
 from ledger.ports import CardOperation
 from ledger.usecases.media import MediumWrite, Proof
@@ -30,7 +33,7 @@ from ledger.vocabulary.medium_record import (
     STAMP_LENGTH,
     UID_LENGTH,
 )
-from ledger.vocabulary.sealed_ticket import SEALED_MAX
+from ledger.vocabulary.sealed_ticket import RIGHT_MAX, SEALED_MAX
 
 OPERATIONS_MAX = 256  # Eight tickets, read and written in small frames.
 OPERATION_DATA_MAX = 288
@@ -42,6 +45,30 @@ CURRENCY = validate.Regexp("^[A-Z]{3}\\Z", error="A currency is three capital le
 
 class NothingOut(Strict):
     """Done; there is nothing more to say."""
+
+
+class ChangesIn(Strict):
+    """What a ticket shall say instead; what is left out stays."""
+
+    right = Text(most=RIGHT_MAX, metadata=about("", "Row 5 seat 1"))
+    title = Text(most=TITLE_MAX)
+    category = Text(most=CATEGORY_MAX, allow_none=True)
+    not_before = Time()
+    not_after = Time()
+
+    @validates_schema(skip_on_field_errors=True)
+    def _change_something(self, data: Json, **_: Any) -> None:
+        if not changes_of(data):
+            raise ValidationError(f"Name what shall change: {', '.join(MODIFIABLE)}.")
+
+
+def changes_of(body: Json) -> dict[str, str | None]:
+    """Return changes as a ticket's events hold them: times in ISO 8601."""
+    return {
+        name: value.isoformat() if isinstance(value, datetime) else value
+        for name, value in body.items()
+        if name in MODIFIABLE
+    }
 
 
 class CardReading(Strict):

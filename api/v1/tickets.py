@@ -12,7 +12,7 @@ from api.auth import cause, has, party
 from api.openapi.fields import Base64, Id, Strict, Text, Time, about
 from api.openapi.routes import Answer, Json, Routes
 from api.positions import Waiting, recorded
-from api.v1.schemas import TicketOut
+from api.v1.schemas import ChangesIn, TicketOut, changes_of
 from ledger.aggregates.e_ticket import ETicket, LockKind
 from ledger.application import Ledger, TicketUnknown, attempt
 from ledger.clock import Clock
@@ -21,7 +21,7 @@ from ledger.projections.ownership import OwnershipView
 from ledger.projections.wallet import WalletView
 from ledger.usecases import audit, modification, transmission
 from ledger.vocabulary.codes import Role
-from ledger.vocabulary.sealed_ticket import RIGHT_MAX, SEALED_MAX
+from ledger.vocabulary.sealed_ticket import SEALED_MAX
 
 
 class MomentAsked(Strict):
@@ -79,8 +79,9 @@ class TransmissionOut(Strict):
     origin = fields.String()
 
 
-class ModificationIn(Strict):
-    right = Text(most=RIGHT_MAX, required=True, metadata=about("", "Row 5 seat 1"))
+class ModificationIn(ChangesIn):
+    """What it shall say instead; what is left out stays."""
+
     reason = Text(required=True)
 
 
@@ -163,13 +164,13 @@ def blueprint(
         previewed=True,
     )
     def modify(body: Json, ticket_id: UUID) -> Answer:
-        """Change what a ticket is for, as its issuer."""
+        """Change what a ticket says, as its issuer."""
         moved = attempt(
             lambda: modification.modify(
                 ledger,
                 ticket_id=ticket_id,
                 by=party(),
-                changes={"right": body["right"]},
+                changes=changes_of(body),
                 reason=body["reason"],
                 at=clock.now(),
                 cause=cause(),

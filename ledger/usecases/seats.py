@@ -6,6 +6,7 @@ reservation keeps a place.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -39,21 +40,27 @@ class SeatPage:
 
 
 def show(
-    ledger: Ledger, *, offering_id: UUID, after: int = 0, at: datetime
+    ledger: Ledger,
+    *,
+    offering_id: UUID,
+    at: datetime,
+    after: int = 0,
+    category: str | None = None,
 ) -> SeatPage:
     """Tell the places behind part `after`, about `PAGE_MAX` of them, in their order.
 
-    A hold whose time is over counts as free. Raises `Unknown`.
+    Of one category, if it is named. A hold whose time is over counts as free. Raises
+    `Unknown` and `CategoryUnknown`.
     """
     work = ledger.work()
     offering = work.get(Offering, offering_id, Unknown(what="offering"))
-    numbers = _page(offering, after)
+    rest = _parts(offering, after, category)
+    numbers = [number for number, _ in _page(rest)]
     work.fetch(*(allotment_id(offering_id, number) for number in numbers))
     parts = [stock_search.allotment(work, offering, each, at) for each in numbers]
     work.fetch(*{kept.holder_id for part in parts for kept in part.held.values()})
     seats = tuple(seat for part in parts for seat in _seats(work, part, at))
-    more = bool(numbers) and numbers[-1] < offering.parts
-    return SeatPage(seats, numbers[-1] if more else None)
+    return SeatPage(seats, numbers[-1] if len(numbers) < len(rest) else None)
 
 
 def count(
@@ -71,18 +78,23 @@ def count(
     return counted
 
 
-def _page(offering: Offering, after: int) -> list[int]:
-    """Return the numbers of the next parts: at least one, until they are enough."""
-    numbers: list[int] = []
-    places = 0
-    for number, _, size in offering.sizes():
-        if number <= after:
-            continue
-        places += size
-        if numbers and places > PAGE_MAX:
-            break
-        numbers.append(number)
-    return numbers
+def _parts(
+    offering: Offering, after: int, category: str | None
+) -> list[tuple[int, int]]:
+    """Return number and size of the parts that are left to be shown."""
+    only = None if category is None else offering.category(category).name
+    return [
+        (number, size)
+        for number, its, size in offering.sizes()
+        if number > after and only in (None, its)
+    ]
+
+
+def _page(rest: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Return the first parts: at least one, as long as they fit in a page."""
+    sums = itertools.accumulate(size for _, size in rest)
+    fitting = sum(places <= PAGE_MAX for places in sums)
+    return rest[: max(1, fitting)]
 
 
 def _seats(work: Work, part: Allotment, at: datetime) -> Iterator[Seat]:

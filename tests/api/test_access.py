@@ -74,7 +74,10 @@ class Place:
         """Which of her tickets is meant: each thing that happens has one of its own."""
         if path.endswith("/reversal"):
             return {"ticket_id": self.ids["used"], "session_id": self.ids["redeemed"]}
-        for part in ("gift-offers/", "listings/", "dispenses/", "redemptions/"):
+        for part in self.ids.keys() & {
+            *("gift-offers/", "listings/", "dispenses/", "redemptions/"),
+            "modification-requests/",
+        }:
             if part in path:
                 return {"ticket_id": self.ids[part]}
         if "registered-sales/" in path:
@@ -98,7 +101,17 @@ def place(callers: Callers) -> Place:
         to_party_id=str(callers.cleo.party_id),
     )
     sale = bought(callers)
-    order = callers.ada.post("/v1/orders", offering_id=callers.offering())
+    offering = callers.offering()
+    order = callers.ada.post("/v1/orders", offering_id=offering)
+    asked = callers.ticket(callers.ada, terms={"exchangeable": True})
+    request = callers.ada.post(
+        f"/v1/tickets/{asked}/modification-requests",
+        changes={"right": "Row 1"},
+        reason="nearer",
+    )
+    exchange = callers.ada.post(
+        "/v1/exchanges", ticket_ids=[asked], offering_id=callers.offering()
+    )
     case = callers.ada.post(
         "/v1/cases",
         case_type="not_received",
@@ -161,6 +174,10 @@ def place(callers: Callers) -> Place:
         "seller_id": str(seller.party_id),
         "grant_id": coupons.json["coupons"][0]["grant_id"],
         "order_id": order.json["order_id"],
+        "offering_id": offering,
+        "modification-requests/": asked,
+        "request_id": request.json["request_id"],
+        "exchange_id": exchange.json["exchange_id"],
         "case_id": case.json["case_id"],
         "evidence_id": evidence.json["evidence_id"],
         "device_id": str(terminal.device_id),
@@ -233,13 +250,28 @@ _DISPENSE = f"{_TICKET}/dispenses/<uuid:job_id>"
 _CASE = "/v1/cases/<uuid:case_id>"
 _MEDIUM = "/v1/media/<uid:uid>"
 _ORDER = "/v1/orders/<uuid:order_id>"
+_OFFERING = "/v1/offerings/<uuid:offering_id>"
+_EXCHANGE = "/v1/exchanges/<uuid:exchange_id>"
+_REQUEST = f"{_TICKET}/modification-requests/<uuid:request_id>"
 
 # What a stranger in the right role is told, who asks for what is Ada's by its true id.
 STRANGERS: dict[str, Any] = {
     "GET /v1/log/receipts/<int:position>": ALL,
     "GET /log/tile/<level>/<path:tile>": ALL,
     "GET /log/tile/entries/<path:bundle>": ALL,
-    "GET /v1/offerings/<uuid:offering_id>": ALL,
+    f"GET {_OFFERING}": ALL,
+    f"GET {_OFFERING}/stock": ALL,
+    f"GET {_OFFERING}/seats": ALL,
+    # Everybody stands in line for himself.
+    f"POST {_OFFERING}/waiting": ALL,
+    f"GET {_OFFERING}/waiting": ALL,
+    f"DELETE {_OFFERING}/waiting": NOT_THERE,
+    f"POST {_OFFERING}/places": NOT_HIS,
+    f"PUT {_OFFERING}/price": NOT_HIS,
+    f"POST {_OFFERING}/cancellation": NOT_HIS,
+    f"POST {_OFFERING}/cancellation/repayments": NOT_HIS,
+    f"POST {_OFFERING}/cancellation/closure": OPERATORS,
+    f"GET {_OFFERING}/orders": NOT_THERE,
     "GET /v1/projections/<name>": OPERATORS,
     "GET /v1/parties/<uuid:party_id>": NOT_THERE,
     "POST /v1/parties/<uuid:party_id>/erasure-request": NOT_THERE,
@@ -252,11 +284,22 @@ STRANGERS: dict[str, Any] = {
     f"POST {_ORDER}/payment/check": NOT_THERE,
     f"POST {_ORDER}/payment/decision": OPERATORS,
     f"DELETE {_ORDER}": NOT_THERE,
+    f"POST {_ORDER}/voiding": NOT_THERE,
+    f"GET {_EXCHANGE}": NOT_THERE,
+    f"POST {_EXCHANGE}/confirmation": NOT_THERE,
+    f"DELETE {_EXCHANGE}": NOT_THERE,
     f"GET {_TICKET}": NOT_THERE,
     f"GET {_TICKET}/history": NOT_THERE,
     f"GET {_TICKET}/owners": NOT_THERE,
     f"POST {_TICKET}/transmissions": NOT_HIS,
     f"POST {_TICKET}/modifications": NOT_HIS,
+    f"POST {_TICKET}/modification-requests": NOT_HIS,
+    f"GET {_TICKET}/modification-requests": NOT_THERE,
+    f"POST {_REQUEST}/grant": NOT_HIS,
+    f"POST {_REQUEST}/refusal": NOT_THERE,
+    f"DELETE {_REQUEST}": NOT_HIS,
+    f"GET {_TICKET}/refund": NOT_THERE,
+    f"POST {_TICKET}/revocation": NOT_HIS,
     f"POST {_TICKET}/gift-offers": NOT_HIS,
     f"GET {_GIFT}": NOT_THERE,
     f"POST {_GIFT}/acceptance": NOT_HIS,
@@ -355,6 +398,19 @@ def bodies(place: Place, who: Caller) -> dict[str, dict[str, Any]]:
     }
     return {
         f"POST {_ORDER}/payment": {"tender": "e-money"},
+        f"POST {_ORDER}/voiding": {"reason": "mine now"},
+        f"POST {_OFFERING}/places": {"blocks": [{"count": 1}]},
+        f"PUT {_OFFERING}/price": {"price_minor": 1},
+        f"POST {_OFFERING}/cancellation": {"reason": "mine now"},
+        f"POST {_OFFERING}/cancellation/repayments": {},
+        f"POST {_EXCHANGE}/confirmation": {},
+        f"POST {_TICKET}/revocation": {"reason": "mine now"},
+        f"POST {_TICKET}/modification-requests": {
+            "changes": {"right": "Row 1"},
+            "reason": "mine now",
+        },
+        f"POST {_REQUEST}/grant": {"reason": "mine now"},
+        f"POST {_REQUEST}/refusal": {"reason": "mine now"},
         f"POST {_TICKET}/transmissions": {"terminal_id": place.terminal_of[who.token]},
         f"POST {_TICKET}/modifications": {"right": "Row 1", "reason": "mine now"},
         f"POST {_TICKET}/gift-offers": {"to_party_id": mine},
