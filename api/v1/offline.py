@@ -31,8 +31,10 @@ from api.openapi.routes import Answer, Json, Routes
 from api.paging import PageAsked, Paged, page
 from api.positions import Waiting, recorded
 from api.v1.machines import seen
+from api.v1.redemptions import RECEIPT_MAX
 from ledger.aggregates.account import AMOUNT_MAX_MINOR
 from ledger.aggregates.device import DeviceKind
+from ledger.aggregates.e_ticket.states import SERIAL_PATTERN
 from ledger.application import CommitTerms, Ledger, attempt
 from ledger.clock import Clock
 from ledger.projections.devices import DevicesView
@@ -41,6 +43,10 @@ from ledger.usecases import offline
 from ledger.usecases.offline import FACTS_MAX, Fact
 from ledger.vocabulary.medium_record import SLOTS_MAX, UID_LENGTH
 
+_SERIAL = validate.Regexp(
+    f"^(?:{SERIAL_PATTERN.pattern})\\Z",
+    error="A serial has 3 to 32 capital letters, digits and hyphens.",
+)
 COUNTER_MAX = 0xFF_FF_FF_FF
 DENIED_MAX = 1_000
 
@@ -75,7 +81,11 @@ class FactIn(Strict):
 class PrintedFactIn(FactIn):
     """A paper came out."""
 
-    serial = Text(required=True, metadata=about("On the paper.", "FOYER-000017"))
+    serial = fields.String(
+        required=True,
+        validate=_SERIAL,
+        metadata=about("On the paper.", "FOYER-000017"),
+    )
     epoch = Whole(most=COUNTER_MAX, required=True, metadata=about("Of the copy.", 2))
 
 
@@ -83,7 +93,9 @@ class RedeemedFactIn(FactIn):
     """A coupon was used."""
 
     session_id = Id(required=True)
-    receipt = Text(required=True, metadata=about("The shop's.", "R-17"))
+    receipt = Text(
+        most=RECEIPT_MAX, required=True, metadata=about("The shop's own.", "R-17")
+    )
     amount = Whole(
         least=1,
         most=AMOUNT_MAX_MINOR,
