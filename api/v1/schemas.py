@@ -153,8 +153,14 @@ class OutcomeIn(Strict):
     """What became of a write: the card's own proof, or that it did not happen."""
 
     outcome = Choice("committed", "aborted", required=True)
-    tmc = Whole(most=0xFF_FF_FF_FF, metadata=about("The card's transaction counter."))
-    tmv = Hex(size=8, metadata=about("The card's transaction MAC."))
+    tmc = Whole(
+        most=0xFF_FF_FF_FF,
+        metadata=about("The card's transaction counter; 0 of a medium without a chip."),
+    )
+    tmv = Hex(
+        size=8,
+        metadata=about("The card's transaction MAC; zeros of a medium without one."),
+    )
     operations = fields.List(
         fields.Nested(OperationIn), validate=validate.Length(max=OPERATIONS_MAX)
     )
