@@ -9,7 +9,7 @@ from flask_smorest import Blueprint
 from marshmallow import fields
 
 from api.auth import cause, has, party
-from api.openapi.fields import Id, Strict, Text, Time, Whole, about
+from api.openapi.fields import Flag, Id, Strict, Text, Time, Whole, about
 from api.openapi.routes import Answer, Json, Routes
 from api.paging import PageAsked, Paged, page
 from api.positions import Waiting, recorded
@@ -34,6 +34,29 @@ class AccountOut(Strict):
 
 class AccountsOut(Strict):
     accounts = fields.List(fields.Nested(AccountOut))
+
+
+class PartyAsked(Strict):
+    party_id = Id(required=True)
+
+
+class SumOut(Strict):
+    currency = fields.String(metadata=about("", "EUR"))
+    sum_minor = fields.Integer(metadata=about("Over all accounts; 0, or it is wrong."))
+
+
+class TrialBalanceOut(Strict):
+    """Whether the books add up: no money is made or lost by an entry."""
+
+    holds = Flag()
+    sums = fields.List(fields.Nested(SumOut))
+
+
+class StatementAsked(PageAsked):
+    account = Text(
+        required=True,
+        metadata=about("A purse's id, or an account's name.", "counter/EUR"),
+    )
 
 
 class FundsHeldOut(Strict):
@@ -123,6 +146,30 @@ def blueprint(
         if not any(each.account_id == account for each in accounts.of_party(party())):
             raise Unknown(what="account")
         return page(asked, "entries", entries.of_account, account=account)
+
+    @routes.get("/accounts", gives=AccountsOut, asks=PartyAsked, view="accounts")
+    def of_party(asked: Json) -> Any:
+        """List a party's accounts with their balances, for operators and auditors."""
+        return {"accounts": accounts.of_party(asked["party_id"])}
+
+    @routes.get("/accounts/trial-balance", gives=TrialBalanceOut, view="accounts")
+    def trial_balance() -> Any:
+        """Add up all accounts by currency: every sum is zero, or money was made up."""
+        sums = accounts.sums_minor()
+        return {
+            "holds": not any(sums.values()),
+            "sums": [
+                {"currency": currency, "sum_minor": sums[currency]}
+                for currency in sorted(sums)
+            ],
+        }
+
+    @routes.get(
+        "/accounts/entries", gives=EntriesOut, asks=StatementAsked, view="entries"
+    )
+    def statement(asked: Json) -> Any:
+        """Tell what moved on any account, by its id or name, newest first."""
+        return page(asked, "entries", entries.of_account, account=asked["account"])
 
     @routes.get("/accounts/<uuid:account_id>", gives=PurseOut, versioned=True)
     def look_at(account_id: UUID) -> Any:

@@ -123,6 +123,22 @@ def test_an_issuer_reads_what_it_earned_by_the_accounts_name(callers: Callers):
     assert house.refusal == (404, "unknown")
 
 
+def test_operators_and_auditors_read_any_account_and_whether_the_books_add_up(
+    callers: Callers,
+):
+    callers.ticket(callers.ada)
+    counter = entries(callers, callers.auditor, "accounts/entries?account=counter/EUR")
+    assert moved(counter) == [("top-up", -100_00, -100_00)]
+    told = callers.operator.get(f"/v1/accounts?party_id={callers.ada.party_id}").json
+    assert [(x["account_id"], x["balance_minor"]) for x in told["accounts"]] == [
+        (purse_of(callers.ada), 60_00)
+    ]
+    assert callers.operator.get("/v1/accounts").refusal == (422, "malformed")
+    books = callers.auditor.get("/v1/accounts/trial-balance").json
+    assert books["holds"] is True
+    assert {"currency": "EUR", "sum_minor": 0} in books["sums"]
+
+
 def test_points_are_told_with_the_time_when_they_end(callers: Callers):
     ada, issuer = callers.ada.party_id, callers.issuer.party_id
     assert ada is not None
