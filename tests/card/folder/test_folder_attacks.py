@@ -18,13 +18,14 @@ from card_bridge.folder.refusals import ForeignFolder
 from card_bridge.folder.store import FOLDER
 from card_bridge.gateway import LedgerRefusal, Outcome
 from card_bridge.profile.card import CardReading
+from card_bridge.profile.records import Body
 from card_bridge.protocol.transaction_mac import WRITE_DATA, Operation
 from ledger.aggregates.case import Case, CaseType
 from ledger.aggregates.e_ticket.states import FormKind
 from ledger.aggregates.medium import Medium, MediumStatus
 from ledger.vocabulary.codes import Role, Verdict
 from ledger.vocabulary.ids import case_id
-from ledger.vocabulary.sealed_ticket import SealBroken
+from ledger.vocabulary.sealed_ticket import SEALED_MAX, SealBroken
 from tests.card.folder.desk import (
     a_folder,
     a_ticket,
@@ -129,6 +130,30 @@ def test_a_ticket_does_not_open_on_another_volume_nor_in_another_slot(
             reader.open_ticket(
                 laid, replace(presented, reading=moved), replace(slot, slot=1)
             )
+
+
+@pytest.mark.parametrize(
+    "sealed",
+    [
+        b"\xff" * SEALED_MAX,
+        b"\x9b" + b"\xff" * 8,  # An array of 2^64 - 1 parts.
+        b"\x81" * SEALED_MAX,  # Arrays in arrays.
+        b"\x83\x43\xa1\x01\x18\xa0\x40",
+        b"\x5f\x41\x00\xff",  # Bytes of no stated length.
+        b"\x00",
+    ],
+)
+def test_a_body_of_anything_else_is_refused_with_a_code(stage, volume, sealed):
+    (ticket_id, *_) = [state.ticket_id for state in known(stage, volume).slots]
+    image = newest(volume).with_body(0, Body(ticket_id, sealed))
+    for name in volume.contents():
+        (volume.root / FOLDER / name).write_bytes(image.encode())
+    reader, _ = stage.reader_of("dispenser", Role.DISPENSER)
+    with volume.laid() as laid:
+        presented = reader.present(laid)
+        with pytest.raises(SealBroken) as refused:
+            reader.open_ticket(laid, presented, presented.usable[0])
+    assert refused.value.code in ("malformed", "counterfeit")
 
 
 def test_an_old_image_put_back_is_a_rollback_and_a_case(stage, ada, volume):
@@ -240,9 +265,10 @@ def test_a_cards_write_is_not_believed_with_a_folders_proof(stage, ada):
         unload=[],
     )
     stamp = Operation(WRITE_DATA, 5, 0, len(write.stamp), write.stamp)
-    with pytest.raises(LedgerRefusal) as refused:
-        gateway.settle_write(card.uid, write.write_id, Outcome(NO_PROOF, (stamp,)))
-    assert refused.value.code == "counterfeit"
+    for proof in (NO_PROOF, NO_PROOF._replace(tmc=1)):
+        with pytest.raises(LedgerRefusal) as refused:
+            gateway.settle_write(card.uid, write.write_id, Outcome(proof, (stamp,)))
+        assert refused.value.code == "counterfeit"
 
 
 def test_a_terminal_that_lost_its_journal_settles_an_unload_by_what_is_shown(

@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from card_bridge.folder.image import IMAGE_LENGTH, Image
+from card_bridge.folder.prepare import prepare
 from card_bridge.folder.refusals import FolderFault, ForeignFolder, NotPrepared
 from card_bridge.folder.store import FILES, FOLDER, NothingWhole
 from card_bridge.profile.card import UidMismatch
@@ -160,6 +161,9 @@ def test_a_copy_on_another_volume_says_that_it_is_one(volume, tmp_path):
         assert medium.find() != Stamp.decode(newest(volume).stamp).uid
         with pytest.raises(ForeignFolder, match="it is a copy") as refused:
             medium.confirm_uid()
+        # Nor does the desk make it another medium in silence.
+        with pytest.raises(ForeignFolder):
+            prepare(medium, key_version_of=lambda _uid: 1)
     assert refused.value.code == "clone"
     assert isinstance(refused.value, UidMismatch)
 
