@@ -35,7 +35,7 @@ class ChallengeOut(Strict):
 class ResponseIn(Strict):
     continuation = Base64(most=CONTINUATION_MAX, required=True)
     response = Hex(size=32, required=True, metadata=about("The card's answer."))
-    terminal_id = Id(load_default=None, allow_none=True)
+    terminal_id = Id(required=True)
 
 
 class SessionOut(Strict):

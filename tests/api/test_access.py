@@ -449,6 +449,7 @@ def bodies(place: Place, who: Caller) -> dict[str, dict[str, Any]]:
         f"POST {_MEDIUM}/authentications/answer": {
             "continuation": "AAAA",
             "response": "00" * 32,
+            "terminal_id": place.terminal_of[who.token],
         },
         f"POST {_MEDIUM}/block": {"reason": "mine now"},
         f"POST {_MEDIUM}/replacement": {"new_uid": "04" + "11" * 6},

@@ -205,6 +205,10 @@ def test_a_card_is_authenticated_at_a_terminal_without_keys(
         f"{path}/answer", continuation=continuation, response="00" * 32, **who
     )
     assert other.refusal == (409, "counterfeit")
+    nowhere = callers.ada.post(
+        f"{path}/answer", continuation=continuation, response=response.hex()
+    )
+    assert nowhere.refusal == (422, "malformed")
     broken = callers.ada.post(
         f"{path}/answer", continuation="AAAA", response=response.hex(), **who
     )
