@@ -100,8 +100,6 @@ class Ev1Channel:
         """
         if mode == CommMode.FULL and len(answer) > MAC_LENGTH:
             return _checked(self._decipher(answer), after=bytes([status]))
-        if len(answer) < MAC_LENGTH:
-            raise IntegrityError
         data, mac = answer[:-MAC_LENGTH], answer[-MAC_LENGTH:]
         if not hmac.compare_digest(mac, self._mac(data + bytes([status]))):
             raise IntegrityError
