@@ -91,13 +91,14 @@ def test_the_issuer_changes_times_and_they_are_stored_in_utc(callers: Callers):
 
 def test_a_request_without_sense_is_refused(callers: Callers):
     path = f"/v1/tickets/{callers.ticket(callers.ada)}/modification-requests"
-    for said in (
+    sayings: list[dict[str, Any]] = [
         {"changes": {}},
         {"changes": {"owner_id": "x"}},
         {"changes": {"right": None}},
         {"changes": {"not_after": "tomorrow"}},
         {"reason": ""},
-    ):
+    ]
+    for said in sayings:
         body: dict[str, Any] = {"changes": {"right": "Row 1"}, "reason": "nearer"}
         asked = callers.ada.post(path, **body | said)
         assert asked.refusal == (422, "malformed"), said

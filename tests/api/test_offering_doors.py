@@ -214,7 +214,9 @@ def test_stock_is_counted_by_category_and_seats_are_shown_as_they_are(
 def test_seats_come_page_by_page_each_once(callers: Callers):
     path = opened(callers)
     position = callers.its.ledger.position()
-    found, pages, after = [], 0, 0
+    found: list[tuple[str, str]] = []
+    pages = 0
+    after: int | None = 0
     while after is not None:
         told = callers.ada.get(f"{path}/seats?after={after}").json
         found += [(each["category"], each["place"]) for each in told["seats"]]
