@@ -15,7 +15,7 @@ from api.auth import cause, has, party
 from api.openapi.fields import Strict, Text, Whole, about
 from api.openapi.routes import Answer, Json, Routes
 from api.positions import recorded
-from api.v1.catalogue import PlacesBlockIn, CategoryOut, blocks_of
+from api.v1.catalogue import CategoryOut, PlacesBlockIn, blocks_of
 from ledger.aggregates.account import AMOUNT_MAX_MINOR
 from ledger.aggregates.offering import (
     CATEGORY_MAX,
