@@ -29,8 +29,8 @@ NEEDS: dict[str, set[str]] = {
     "e-ticket.issued": {
         *("ownership", "freshness", "wallet", "notices", "market", "redemptions"),
     },
-    "medium.personalised": {"freshness"},
-    "entry.made": {"accounts"},
+    "medium.personalised": {"freshness", "media"},
+    "entry.made": {"accounts", "entries"},
     "gift.offered": {"gifts"},
     "party.registered": set(),
 }
