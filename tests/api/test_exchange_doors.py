@@ -1,8 +1,8 @@
 """Exchanges over HTTP: what they cost, kept for ten minutes, confirmed or given up.
 
-Planted and caught: a dry offer that keeps the ticket; an exchange told to another; the
-surplus not paid back; a ticket that stays locked after its exchange was given up; the
-price of now asked instead of the one quoted.
+Planted and caught: an exchange told to another; what is due not asked of the purse; an
+exchange over its time told as open; a ticket that stays locked after its exchange was
+given up.
 """
 
 from __future__ import annotations

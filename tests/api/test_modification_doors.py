@@ -1,8 +1,7 @@
 """Changes asked for over HTTP: granted, refused, taken back.
 
-Planted and caught: a request that changes the ticket before it is granted; a grant by
-another issuer; a request taken back by a later owner's hand; a time stored as it was
-typed.
+Planted and caught: a change granted whatever the terms say; requests told to a
+stranger; a time that no event can hold.
 """
 
 from __future__ import annotations

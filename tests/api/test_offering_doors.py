@@ -1,9 +1,9 @@
 """Offerings over HTTP: opened with categories, listed, changed, counted, waited for.
 
 Planted and caught: a cancelled offering listed as on sale; every issuer's offerings
-where one's are asked for; a price that changes for what is reserved; a sold seat shown
-as free; a place promised to one shown to another; a seat page that repeats its last
-part; a look at the line that serves it.
+where one's are asked for; a seat that is held or sold shown as free; a page of seats
+that repeats the last one; a portion of repayments that leaves a ticket out; a look at
+the line that serves it.
 """
 
 from __future__ import annotations
@@ -209,6 +209,9 @@ def test_stock_is_counted_by_category_and_seats_are_shown_as_they_are(
     assert seats() == {"A1": "free", "A2": "sold", "A3": "held"}
     clock.passes(seconds=HELD_S)
     assert seats()["A3"] == "free"
+    # Who looks for places puts down what became of those that were held.
+    reserve(callers.cleo, path, place="A1")
+    assert seats() == {"A1": "held", "A2": "sold", "A3": "free"}
 
 
 def test_seats_come_page_by_page_each_once(callers: Callers):

@@ -1,8 +1,7 @@
 """Orders over HTTP: my own, and an issuer's of one offering, each as it stands.
 
-Planted and caught: another's orders in one's list; a reservation over its time told as
-held; an order of another offering told to its issuer; a refund that is not counted; an
-order paid though it had changed since it was read.
+Planted and caught: another's orders in one's list; the orders of an offering told to
+any issuer; an order paid though it had changed since it was read.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
 """Money back over HTTP: by policy, by the issuer, a sale undone, a right taken away.
 
-Planted and caught: a stranger told what a ticket is worth; a dry run that pays; a sale
-undone long after it, or by another issuer; a place that stays sold after a refund; what
-went back not told in the order.
+Planted and caught: a stranger told what a ticket is worth; a refund that cannot be
+tried dry; a sale undone by another issuer.
 """
 
 from __future__ import annotations

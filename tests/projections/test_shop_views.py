@@ -1,9 +1,9 @@
 """What the lists of offerings and orders tell is what the streams say.
 
-Planted and caught: a failed payment told as under way; what went back counted after a
-card that never paid; an order undone though one of its tickets stays; a price changed
-in every category; categories in another order once one was repriced; a cancelled
-offering on sale until its cancellation was forgotten.
+Planted and caught: a failed payment told as under way; a payment under way told as
+over; what went back counted after a card that never paid; an order undone though one of
+its tickets stays; another's orders in one's list; categories in another order once one
+was repriced; a cancelled offering on sale; every issuer's where one's are asked for.
 """
 
 from __future__ import annotations
