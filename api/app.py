@@ -29,6 +29,7 @@ from api.v1 import (
     cases,
     catalogue,
     coupons,
+    deny_list,
     devices,
     dispenses,
     exchanges,
@@ -57,6 +58,7 @@ from api.v1 import (
     payments,
     payouts,
     projections,
+    purses,
     redemptions,
     refunds,
     registered_sales,
@@ -135,9 +137,8 @@ def _routes(app: Flask, its: Installation) -> Document:
         health.blueprint(its.ledger),
         parties.blueprint(its.ledger, its.personal, its.tokens, its.clock),
         subjects.blueprint(its.ledger, its.personal, its.traces, its.clock),
-        accounts.blueprint(
-            its.ledger, views.accounts, views.entries, waiting, its.clock
-        ),
+        accounts.blueprint(its.ledger, views.accounts, waiting, its.clock),
+        purses.blueprint(its.ledger, views.accounts, views.entries, waiting, its.clock),
         catalogue.blueprint(its.ledger, its.desk, views.offerings, waiting, its.clock),
         stock.blueprint(its.ledger, its.desk, its.clock),
         offering_changes.blueprint(its.ledger, its.clock),
@@ -196,7 +197,8 @@ def _routes(app: Flask, its: Installation) -> Document:
             its.ledger, its.cards, its.personal, its.secrets, its.clock, origin=origin
         ),
         machines.blueprint(its.ledger, views.devices, waiting, its.clock),
-        offline.blueprint(its.ledger, views.devices, views.media, waiting, its.clock),
+        offline.blueprint(its.ledger, views.devices, waiting, its.clock),
+        deny_list.blueprint(views.media, waiting),
         media_records.blueprint(its.ledger, views.media, waiting),
         lost_media.blueprint(its.ledger, its.clock),
         authentications.blueprint(its.ledger, its.cards, its.clock),

@@ -14,12 +14,13 @@ from api.openapi.routes import Answer, Json, Routes
 from api.paging import PageAsked, Paged, page
 from api.positions import Waiting, recorded
 from api.v1.devices import KINDS
+from api.v1.tickets import MomentAsked
 from ledger.aggregates.device import Device, DeviceKind, Rights
 from ledger.application import Ledger, attempt
 from ledger.clock import Clock
 from ledger.errors import Unknown
 from ledger.projections.devices import DevicesView
-from ledger.usecases import parties
+from ledger.usecases import audit, parties
 from ledger.vocabulary.codes import Role
 
 PREFIX_PATTERN = "^[A-Z0-9][A-Z0-9-]{0,15}\\Z"
@@ -133,10 +134,18 @@ def blueprint(
         """List points of sale, newest first: my own; operators and auditors, all."""
         return listed(asked, "point_of_sale")
 
-    @routes.get("/devices/<uuid:device_id>", gives=MachineOut, versioned=True)
-    def look_at(device_id: UUID) -> Any:
+    @routes.get(
+        "/devices/<uuid:device_id>",
+        gives=MachineOut,
+        asks=MomentAsked,
+        versioned=True,
+    )
+    def look_at(asked: Json, device_id: UUID) -> Any:
         """Tell a machine to itself, to its keeper, to operators and auditors."""
-        return _told(seen(ledger, device_id))
+        device, when = seen(ledger, device_id), audit.when_of(asked["as_of"])
+        if when is not None:
+            device, _ = audit.stream_at(ledger, Device, device_id, when=when)
+        return _told(device)
 
     @routes.put(
         "/devices/<uuid:device_id>/rights",

@@ -20,12 +20,13 @@ from api.v1.schemas import (
     reading_of,
     write_out,
 )
+from api.v1.tickets import MomentAsked
 from ledger.aggregates.medium import Medium, MediumStatus, MediumUnknown
 from ledger.application import Ledger, attempt
 from ledger.clock import Clock, new_id
 from ledger.errors import Malformed
 from ledger.ports import CardAuthority, PersonalData, Secrets
-from ledger.usecases import media
+from ledger.usecases import audit, media
 from ledger.vocabulary.codes import Role
 from ledger.vocabulary.device_keys import BUNDLE_MAX
 from ledger.vocabulary.medium_record import SLOTS_MAX, UID_LENGTH
@@ -142,13 +143,10 @@ def blueprint(
         )
         return _told(ledger.medium(uid), record_key(uid)), recorded(position)
 
-    @routes.get("", gives=MediumOut, versioned=True)
-    def look_at(uid: bytes) -> Any:
-        """Tell a card to its holder, to an operator or to a machine."""
-        medium = ledger.medium(uid)
-        mine = has(Role.BUYER) and medium.holder_id == party()
-        if not (mine or has(Role.OPERATOR) or principal().device_id):
-            raise MediumUnknown
+    @routes.get("", gives=MediumOut, asks=MomentAsked, versioned=True)
+    def look_at(asked: Json, uid: bytes) -> Any:
+        """Tell a card to its holder, to an operator, an auditor or a machine."""
+        medium = _seen(ledger, uid, when=audit.when_of(asked["as_of"]))
         return _told(medium, record_key(uid))
 
     @routes.post("/writes", takes=WriteIn, gives=MediumWriteOut)
@@ -199,6 +197,18 @@ def blueprint(
         return answer, recorded(settled.position)
 
     return routes.blueprint
+
+
+def _seen(ledger: Ledger, uid: bytes, *, when: audit.When) -> Medium:
+    """Return a card as it was at a moment; not yours answers like not there."""
+    medium = ledger.medium(uid)
+    mine = has(Role.BUYER) and medium.holder_id == party()
+    sees_all = has(Role.OPERATOR) or has(Role.AUDITOR)
+    if not (mine or sees_all or principal().device_id):
+        raise MediumUnknown
+    if when is not None:
+        medium, _ = audit.stream_at(ledger, Medium, medium.id, when=when)
+    return medium
 
 
 def _told(medium: Medium, record_key: bytes) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Work without the line: what a machine has to refuse, and what it reports later.
+"""What machines did without the line, reported when it is there again.
 
 A fact is its own command: the machine and its number for it say which it is, so that an
 upload that was cut short, or whose answer was lost, is simply made again.
@@ -17,7 +17,6 @@ from marshmallow import fields, validate
 from api.auth import cause
 from api.openapi.fields import (
     Choice,
-    Digits,
     Flag,
     Hex,
     Id,
@@ -38,7 +37,6 @@ from ledger.aggregates.e_ticket.states import SERIAL_PATTERN
 from ledger.application import CommitTerms, Ledger, attempt
 from ledger.clock import Clock
 from ledger.projections.devices import DevicesView
-from ledger.projections.media import MediaView
 from ledger.usecases import offline
 from ledger.usecases.offline import FACTS_MAX, Fact
 from ledger.vocabulary.medium_record import SLOTS_MAX, UID_LENGTH
@@ -48,7 +46,6 @@ _SERIAL = validate.Regexp(
     error="A serial has 3 to 32 capital letters, digits and hyphens.",
 )
 COUNTER_MAX = 0xFF_FF_FF_FF
-DENIED_MAX = 1_000
 
 
 class FactMarkIn(Strict):
@@ -150,35 +147,13 @@ class FactsOut(Paged):
     facts = fields.List(fields.Nested(FactOut))
 
 
-class DeniedAsked(Strict):
-    after = Digits(
-        load_default=0, metadata=about("`position` of the answer before; 0: the whole.")
-    )
-    limit = Digits(least=1, most=DENIED_MAX, load_default=DENIED_MAX)
-
-
-class DeniedOut(Strict):
-    uid = Hex(size=UID_LENGTH)
-    denied = Flag(metadata=about("false: it was, and is taken again."))
-    position = fields.Integer(metadata=about("Since when."))
-
-
-class DenyListOut(Strict):
-    """Cards to refuse without the line; newer words take the place of older ones."""
-
-    media = fields.List(fields.Nested(DeniedOut), metadata=about("Oldest first."))
-    position = fields.Integer(metadata=about("For the next `after`."))
-    more = Flag(metadata=about("Whether there is more to read at once."))
-
-
 def blueprint(
     ledger: Ledger,
     devices: DevicesView,
-    media: MediaView,
     waiting: Waiting,
     clock: Clock,
 ) -> Blueprint:
-    routes = Routes("offline", "/v1", "Work without the line.", waiting=waiting)
+    routes = Routes("offline", "/v1", "Done without the line.", waiting=waiting)
 
     def taken_in(
         body: Json, device_id: UUID, kind: DeviceKind, read: Callable[[Json], Fact]
@@ -242,21 +217,6 @@ def blueprint(
     def list_redeemed(asked: Json, device_id: UUID) -> Any:
         """Tell what a till has reported, newest first."""
         return told(asked, device_id, "point_of_sale")
-
-    @routes.get("/deny-list", gives=DenyListOut, asks=DeniedAsked, view="media")
-    def deny_list(asked: Json) -> Any:
-        """Tell which cards are to be refused without the line, or what is new of that.
-
-        Lost, suspect, blocked, replaced and returned cards are refused.
-        """
-        after, limit = asked["after"], asked["limit"]
-        found = media.denied(after=after, limit=limit + 1)
-        shown = found[:limit]
-        return {
-            "media": shown,
-            "position": shown[-1].position if shown else after,
-            "more": len(found) > limit,
-        }
 
     return routes.blueprint
 

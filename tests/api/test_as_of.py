@@ -6,6 +6,12 @@ may see a ticket asked of its owner then.
 
 import pytest
 
+from ledger.usecases.accounts import E_MONEY
+from ledger.vocabulary.codes import Role
+from ledger.vocabulary.ids import account_id
+from tests.api.callers import NOON
+from tests.api.cards import personalised
+
 
 @pytest.fixture
 def given(callers):
@@ -70,3 +76,28 @@ def test_who_may_see_it_is_who_may_see_it_now(callers, given):
 def test_a_moment_that_makes_no_sense_is_refused(callers, given, moment, refusal):
     path = given[0]
     assert callers.ben.get(f"{path}?as_of={moment}").refusal == refusal
+
+
+def test_a_card_a_machine_and_a_purse_are_told_as_they_were(callers):
+    terminal = callers.device("terminal", Role.TERMINAL, by=callers.ada)
+    card = personalised(callers, callers.ada)
+    callers.rich(callers.ada)
+    then = callers.its.ledger.position()
+    purse = account_id(callers.ada.party_id, E_MONEY, "EUR")
+    device, medium = f"/v1/devices/{terminal.device_id}", f"/v1/media/{card.uid.hex()}"
+    paths = (device, medium, f"/v1/accounts/{purse}")
+    before = [callers.ada.get(path) for path in paths]
+    callers.its.clock.passes(hours=1)
+    assert callers.operator.put(f"{device}/rights", offline=True).status == 200
+    assert callers.ada.post(f"{medium}/loss").status == 201
+    callers.rich(callers.ada)
+    at = NOON.isoformat().replace("+", "%2B")
+    for path, was in zip(paths, before, strict=True):
+        now = callers.ada.get(path)
+        assert now.json != was.json
+        for moment in (str(then), at):
+            told = callers.ada.get(f"{path}?as_of={moment}")
+            assert (told.json, told.headers["ETag"]) == (was.json, was.headers["ETag"])
+        assert callers.ada.get(f"{path}?as_of=now").json == now.json
+        assert callers.ada.get(f"{path}?as_of=1").refusal == (404, "unknown")
+        assert callers.ben.get(f"{path}?as_of={then}").refusal == (404, "unknown")

@@ -30,7 +30,14 @@ from ledger.usecases.audit.owning import (
     owner_at,
     owners,
 )
-from ledger.usecases.audit.states import PARTS, TicketAsOf, as_of, plain, ticket_at
+from ledger.usecases.audit.states import (
+    PARTS,
+    TicketAsOf,
+    as_of,
+    plain,
+    stream_at,
+    ticket_at,
+)
 from ledger.usecases.audit.telling import HistoryLine, history, stream_history
 from ledger.usecases.audit.whole import LogAsOf, log_as_of
 
@@ -62,6 +69,7 @@ __all__ = [
     "owner_at",
     "owners",
     "plain",
+    "stream_at",
     "stream_history",
     "ticket_at",
     "when_of",

@@ -10,13 +10,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from datetime import datetime
 from enum import Enum
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 from uuid import UUID
 
+from ledger.aggregates.base import Recorded
 from ledger.aggregates.e_ticket import ETicket
 from ledger.aggregates.medium import Medium
 from ledger.application import Ledger, TicketUnknown
-from ledger.errors import Conflict
+from ledger.errors import Conflict, Missing
 from ledger.log.export import ExportedEvent
 from ledger.usecases.audit.book import BeforeTheTicket, Book, book_of, event_of
 from ledger.usecases.audit.moments import Moment, When, moment
@@ -64,6 +65,14 @@ _SPREAD = {"lock", "form", "uses", "terms"}  # Their fields are the part's own.
 _SECRET = {"claim_hash"}
 
 
+_A = TypeVar("_A", bound=Recorded)
+
+
+class NotThereYet(Missing):
+    code = "unknown"
+    says = "There was no such {what} yet at position {position}."
+
+
 class CannotHaveHappened(Conflict):
     code = "counterfeit"
     says = "Position {position} of the {what} cannot have happened: {why}."
@@ -108,6 +117,21 @@ def ticket_at(source: Ledger | Book, *, ticket_id: UUID, when: When) -> ETicket:
     book = book_of(source)
     entries = ticket_entries(book, ticket_id, moment(book, when).position)
     return _ticket(book, ticket_id, entries)
+
+
+def stream_at(
+    source: Ledger | Book, kind: type[_A], stream_id: UUID, *, when: When
+) -> tuple[_A, Moment]:
+    """Return an aggregate as it was at a moment, and the moment.
+
+    Raises `NotThereYet`, and what `moment` raises.
+    """
+    book = book_of(source)
+    its = moment(book, when)
+    found = replayed(book, book.streams([stream_id], its.position)).get(stream_id)
+    if not isinstance(found, kind):
+        raise NotThereYet(what=kind.TOPIC, position=its.position)
+    return found, its
 
 
 def _ticket(book: Book, ticket_id: UUID, entries: Sequence[ExportedEvent]) -> ETicket:
