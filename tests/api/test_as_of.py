@@ -1,7 +1,7 @@
 """A ticket, its history and its owners, as they stood at a moment.
 
 Planted and caught: the state of now told for then; one event too many or too few; who
-may see a ticket asked of its owner then.
+may see a ticket asked of its owner then; a moment that a card or a purse passes over.
 """
 
 import pytest
