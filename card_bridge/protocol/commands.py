@@ -8,11 +8,11 @@ from collections.abc import Iterator
 
 from card_bridge.protocol import transaction_mac as tm
 from card_bridge.protocol.apdu import READER_GET_UID, Response
-from card_bridge.protocol.cmac import BLOCK
-from card_bridge.protocol.conversation import Link, int32, uint24
+from card_bridge.protocol.conversation import Ev1Authority, Link, int32, uint24
 from card_bridge.protocol.creation import Creation
-from card_bridge.protocol.ev2_auth import FIRST, NON_FIRST, KeyAuthority
-from card_bridge.protocol.secure_messaging import MAC_LENGTH, CommMode
+from card_bridge.protocol.ev1_aes import Ev1Channel
+from card_bridge.protocol.ev2_auth import KeyAuthority
+from card_bridge.protocol.secure_messaging import CommMode, SecureChannel
 from card_bridge.protocol.status import (
     CardError,
     CardRefused,
@@ -32,13 +32,21 @@ ABORT_TRANSACTION = 0xA7
 
 FRAME_PAYLOAD_MAX = 52  # Both ways: what an ACR122U carries without fail.
 FRAME_PAYLOAD_CCID = 240  # A short APDU less its MAC: for readers that carry it.
+UID_LENGTH = 7
 _HEADER = 7  # FileNo, Offset3, Length3.
 _RETURN_TMC_AND_TMV = 0x01
 _PROOF_LENGTH = tm.TMC_LENGTH + tm.TMV_LENGTH
+# An EV1 card knows these by their native codes alone.
+_EV1_CODES = {
+    tm.READ_DATA: tm.READ_DATA_NATIVE,
+    tm.WRITE_DATA: tm.WRITE_DATA_NATIVE,
+    tm.READ_RECORDS: tm.READ_RECORDS_NATIVE,
+    tm.WRITE_RECORD: tm.WRITE_RECORD_NATIVE,
+}
 
 
 class Picc(Creation):
-    """A DESFire EV2 or EV3 card in the field."""
+    """A DESFire card in the field: EV2 or EV3, or EV1 with what that lacks."""
 
     def __init__(
         self, link: Link, *, frame_payload_max: int = FRAME_PAYLOAD_MAX
@@ -74,19 +82,27 @@ class Picc(Creation):
 
         Only between transactions: what a card does with an open one is not documented.
         """
-        if self._operations:
-            raise ValueError("commit or abort first, or select the application again")
-        self._authenticate(key_no, authority, ins=FIRST)
+        self._require_no_transaction()
+        self._authenticate(key_no, authority, continued=None)
+
+    def authenticate_ev1(self, key_no: int, authority: Ev1Authority) -> None:
+        """Open a session by AuthenticateAES, with a card that knows nothing newer.
+
+        Weaker in ways that `card_bridge.protocol.ev1_aes` names: none of our profile's
+        cards is opened like this. Only between transactions, as above.
+        """
+        self._require_no_transaction()
+        self._authenticate_ev1(key_no, authority)
 
     def authenticate_non_first(self, key_no: int, authority: KeyAuthority) -> None:
         """Go on under another key within the session and its transaction."""
-        if self._channel is None:
-            raise ValueError("no session is open")
-        self._authenticate(key_no, authority, ins=NON_FIRST)
+        if not isinstance(self._channel, SecureChannel):
+            raise ValueError("no session of EV2 is open")
+        self._authenticate(key_no, authority, continued=self._channel)
 
     def get_card_uid(self) -> bytes:
         """Return the UID as the card says it inside the session: 7 bytes, proven."""
-        return self._call(GET_CARD_UID, answer_mode=CommMode.FULL)
+        return self._call(GET_CARD_UID, answer_mode=CommMode.FULL, length=UID_LENGTH)
 
     def get_version(self) -> bytes:
         """Return hardware (7), software (7) and production (14) information."""
@@ -100,10 +116,7 @@ class Picc(Creation):
         return frozenset(self._call(GET_FILE_IDS))
 
     def get_key_version(self, key_no: int) -> int:
-        version = self._call(GET_KEY_VERSION, bytes([key_no]))
-        if len(version) != 1:
-            raise IntegrityError
-        return version[0]
+        return self._call(GET_KEY_VERSION, bytes([key_no]), length=1)[0]
 
     # Files. Every chunk is a command, and an operation, of its own.
 
@@ -141,9 +154,9 @@ class Picc(Creation):
             self._write(tm.WRITE_RECORD, file_no, at, record[at : at + size], comm)
 
     def get_value(self, file_no: int, comm: CommMode) -> int:
-        value = self._call(tm.GET_VALUE, bytes([file_no]), mode=comm)
-        if len(value) != tm.VALUE_LENGTH:
-            raise IntegrityError
+        value = self._call(
+            tm.GET_VALUE, bytes([file_no]), mode=comm, length=tm.VALUE_LENGTH
+        )
         operation = Operation(tm.GET_VALUE, file_no, data=value)
         self._operations.append(operation)
         return operation.amount
@@ -163,7 +176,7 @@ class Picc(Creation):
     def read_transaction_mac(self, file_no: int, comm: CommMode) -> TransactionProof:
         """Read the proof of the last commit; the card does not count this read."""
         header = bytes([file_no]) + uint24(0) + uint24(_PROOF_LENGTH)
-        return _proof(self._call(tm.READ_DATA, header, mode=comm))
+        return _proof(self._call(tm.READ_DATA, header, mode=comm, length=_PROOF_LENGTH))
 
     def commit_transaction(self) -> TransactionProof:
         """Make the changes hold, and return the card's proof of them.
@@ -173,8 +186,13 @@ class Picc(Creation):
         `operations` are then kept for whoever settles it.
         """
         try:
-            answer = self._call(COMMIT_TRANSACTION, bytes([_RETURN_TMC_AND_TMV]))
-            proof = _proof(answer)
+            proof = _proof(
+                self._call(
+                    COMMIT_TRANSACTION,
+                    bytes([_RETURN_TMC_AND_TMV]),
+                    length=_PROOF_LENGTH,
+                )
+            )
         except CardError as cause:
             raise UnknownOutcome from cause
         self._operations = []
@@ -199,17 +217,16 @@ class Picc(Creation):
         self, ins: int, file_no: int, at: int, length: int, size: int, comm: CommMode
     ) -> bytes:
         """Read `size` bytes by a command with the parameters `at` and `length`."""
+        ins = self._code(ins)
         header = bytes([file_no]) + uint24(at) + uint24(length)
-        data = self._call(ins, header, mode=comm)
-        if len(data) != size:
-            self._channel = None
-            raise IntegrityError
+        data = self._call(ins, header, mode=comm, length=size)
         self._operations.append(Operation(ins, file_no, at, length, data))
         return data
 
     def _write(
         self, ins: int, file_no: int, at: int, part: bytes, comm: CommMode
     ) -> None:
+        ins = self._code(ins)
         header = bytes([file_no]) + uint24(at) + uint24(len(part))
         self._call(ins, header, part, mode=comm)
         self._operations.append(Operation(ins, file_no, at, len(part), part))
@@ -221,10 +238,22 @@ class Picc(Creation):
 
     def _most_answered(self, comm: CommMode) -> int:
         """How many plain bytes fit the answer's frame in this mode."""
-        return _fitting(self._frame, comm)
+        return self._fitting(self._frame, comm)
 
     def _most_sent(self, comm: CommMode) -> int:
-        return _fitting(self._frame - _HEADER, comm)
+        return self._fitting(self._frame - _HEADER, comm)
+
+    def _fitting(self, payload: int, comm: CommMode) -> int:
+        if self._channel is None:
+            return payload
+        return self._channel.most_plain(payload, comm)
+
+    def _code(self, ins: int) -> int:
+        return _EV1_CODES[ins] if isinstance(self._channel, Ev1Channel) else ins
+
+    def _require_no_transaction(self) -> None:
+        if self._operations:
+            raise ValueError("commit or abort first, or select the application again")
 
     @staticmethod
     def _chunks(offset: int, length: int, most: int) -> Iterator[tuple[int, int]]:
@@ -232,16 +261,6 @@ class Picc(Creation):
             yield at, min(most, offset + length - at)
 
 
-def _fitting(payload: int, comm: CommMode) -> int:
-    if comm is CommMode.PLAIN:
-        return payload
-    if comm is CommMode.MAC:
-        return payload - MAC_LENGTH
-    return (payload - MAC_LENGTH) // BLOCK * BLOCK - 1  # Full always pads.
-
-
 def _proof(answer: bytes) -> TransactionProof:
-    if len(answer) != _PROOF_LENGTH:
-        raise IntegrityError
     tmc, tmv = answer[: tm.TMC_LENGTH], answer[tm.TMC_LENGTH :]
     return TransactionProof(int.from_bytes(tmc, "little"), tmv)

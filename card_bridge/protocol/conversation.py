@@ -8,13 +8,18 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from card_bridge.protocol.apdu import Response, native
+from card_bridge.protocol.ev1_aes import AUTHENTICATE_AES, Ev1Channel
 from card_bridge.protocol.ev2_auth import (
     FIRST,
     FIRST_ANSWER_LENGTH,
     NON_FIRST,
     KeyAuthority,
 )
-from card_bridge.protocol.secure_messaging import CommMode, SecureChannel
+from card_bridge.protocol.secure_messaging import (
+    CommMode,
+    SecureChannel,
+    of_length,
+)
 from card_bridge.protocol.status import (
     SW1_NATIVE,
     AuthenticationFailed,
@@ -38,6 +43,36 @@ class Link(Protocol):
         ...
 
 
+class Channel(Protocol):
+    """A session's protection: `SecureChannel` of EV2, `Ev1Channel` of older cards."""
+
+    def seal_command(
+        self, cmd: int, header: bytes, data: bytes, mode: CommMode, /
+    ) -> bytes: ...
+
+    def seal_change_of_key(
+        self, cmd: int, header: bytes, data: bytes, *, crc_of_new: bytes = b""
+    ) -> bytes: ...
+
+    def open_response(
+        self, status: int, answer: bytes, mode: CommMode, length: int | None = None, /
+    ) -> bytes: ...
+
+    def most_plain(self, payload: int, mode: CommMode, /) -> int: ...
+
+
+class Ev1Authority(Protocol):
+    """Who holds the key of a card that knows no EV2."""
+
+    def answer(self, *, key_no: int, enc_rnd_b: bytes) -> bytes:
+        """Return the 32 bytes of part 2; AuthenticationFailed where it cannot."""
+        ...
+
+    def finish(self, response: bytes) -> bytes:
+        """Return the session's key; AuthenticationFailed if the card's differs."""
+        ...
+
+
 @dataclass(slots=True)
 class Exchanges:
     """What a conversation has cost: frames, and their bytes as APDUs."""
@@ -52,7 +87,7 @@ class Conversation:
 
     def __init__(self, link: Link) -> None:
         self._link = link
-        self._channel: SecureChannel | None = None
+        self._channel: Channel | None = None
         self._operations: list[Operation] = []
         self.exchanges = Exchanges()
 
@@ -65,27 +100,47 @@ class Conversation:
     def authenticated(self) -> bool:
         return self._channel is not None
 
-    def _authenticate(self, key_no: int, authority: KeyAuthority, *, ins: int) -> None:
-        part1 = bytes([key_no, 0]) if ins == FIRST else bytes([key_no])
-        previous, self._channel = self._channel, None
+    def _authenticate(
+        self, key_no: int, authority: KeyAuthority, *, continued: SecureChannel | None
+    ) -> None:
+        """By EV2: First, or NonFirst within a session that goes on."""
+        if continued is None:
+            answer = self._prove(FIRST, bytes([key_no, 0]), key_no, authority)
+        else:
+            answer = self._prove(NON_FIRST, bytes([key_no]), key_no, authority)
+        first = len(answer) == FIRST_ANSWER_LENGTH
+        if first != (continued is None):
+            raise AuthenticationFailed
+        keys = authority.finish(answer)
+        self._channel = continued.under(keys) if continued else SecureChannel(keys)
+
+    def _authenticate_ev1(self, key_no: int, authority: Ev1Authority) -> None:
+        part1 = bytes([key_no])
+        answer = self._prove(AUTHENTICATE_AES, part1, key_no, authority)
+        self._channel = Ev1Channel(authority.finish(answer))
+
+    def _prove(
+        self,
+        ins: int,
+        part1: bytes,
+        key_no: int,
+        authority: KeyAuthority | Ev1Authority,
+    ) -> bytes:
+        """Take the card's challenge to who has the key; return the card's last answer.
+
+        Whatever session there was is over.
+        """
+        self._channel = None
         try:
             enc_rnd_b = self._send(ins, part1)
             if enc_rnd_b.sw != SW_MORE:
                 raise CardRefused(enc_rnd_b.sw)
             part2 = authority.answer(key_no=key_no, enc_rnd_b=enc_rnd_b.data)
-            answer = self._collect(ADDITIONAL_FRAME, part2)
+            return self._collect(ADDITIONAL_FRAME, part2)
         except CardRefused as refused:
             if refused.status is Status.AUTHENTICATION_ERROR:
                 raise AuthenticationFailed from refused
             raise
-        first = len(answer) == FIRST_ANSWER_LENGTH
-        if first != (ins == FIRST):
-            raise AuthenticationFailed
-        keys = authority.finish(answer)
-        if ins == NON_FIRST and previous is not None:
-            self._channel = previous.under(keys)
-        else:
-            self._channel = SecureChannel(keys)
 
     def _call(
         self,
@@ -95,16 +150,19 @@ class Conversation:
         *,
         mode: CommMode = CommMode.MAC,
         answer_mode: CommMode | None = None,
+        length: int | None = None,
     ) -> bytes:
-        """Send a command in the session, or bare without one; return plain data."""
+        """Send a command in the session, or bare without one; return plain data.
+
+        `length` is how many bytes that has; IntegrityError if it has others.
+        """
         if self._channel is None:
-            return self._collect(ins, header + data)
+            return of_length(self._collect(ins, header + data), length)
         channel, self._channel = self._channel, None
         sealed = channel.seal_command(ins, header, data, mode)
         answer = self._collect(ins, sealed)
-        plain = channel.open_response(
-            Status.OPERATION_OK, answer, mode if answer_mode is None else answer_mode
-        )
+        answered = mode if answer_mode is None else answer_mode
+        plain = channel.open_response(Status.OPERATION_OK, answer, answered, length)
         self._channel = channel  # Only a good answer keeps the session.
         return plain
 

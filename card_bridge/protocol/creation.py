@@ -5,6 +5,7 @@ from card_bridge.protocol.conversation import Conversation, int32, uint24
 from card_bridge.protocol.crc import crc32
 from card_bridge.protocol.files import AccessRights
 from card_bridge.protocol.secure_messaging import CommMode
+from card_bridge.protocol.status import Status
 
 CREATE_APPLICATION = 0xCA
 CREATE_STD_DATA_FILE = 0xCD
@@ -93,23 +94,30 @@ class Creation(Conversation):
 
     def change_key(self, key_no: int, *, new: bytes, old: bytes, version: int) -> None:
         """Change a key other than the one of this session; `old` is what it is now."""
-        data = change_of_another_key(new=new, old=old, version=version)
-        self._call(CHANGE_KEY, bytes([key_no]), data, mode=CommMode.FULL)
+        data = over_the_old(new=new, old=old, version=version)
+        self._change_key(key_no, data, crc_of_new=crc32(new))
 
     def change_own_key(self, key_no: int, *, new: bytes, version: int) -> None:
         """Change the key of this session, and end it: the answer is a bare status."""
-        data = new + bytes([version])
+        self._change_key(key_no, new + bytes([version]))
+        self._end()
+
+    def _change_key(self, key_no: int, data: bytes, *, crc_of_new: bytes = b"") -> None:
         channel, self._channel = self._channel, None
         if channel is None:
             raise ValueError("no session is open")
-        sealed = channel.seal_command(CHANGE_KEY, bytes([key_no]), data, CommMode.FULL)
-        self._collect(CHANGE_KEY, sealed)
-        self._end()
+        sealed = channel.seal_change_of_key(
+            CHANGE_KEY, bytes([key_no]), data, crc_of_new=crc_of_new
+        )
+        answer = self._collect(CHANGE_KEY, sealed)
+        if crc_of_new:  # Of another key: the session goes on.
+            channel.open_response(Status.OPERATION_OK, answer, CommMode.FULL)
+            self._channel = channel
 
 
-def change_of_another_key(*, new: bytes, old: bytes, version: int) -> bytes:
-    """New key XOR old key ‖ version ‖ CRC32 of the new key (MF2DLHX0, 11.6.1)."""
-    return xor(new, old) + bytes([version]) + crc32(new)
+def over_the_old(*, new: bytes, old: bytes, version: int) -> bytes:
+    """New key XOR old key ‖ version; the new key's CRC32 follows (MF2DLHX0, 11.6.1)."""
+    return xor(new, old) + bytes([version])
 
 
 def _settings(file_no: int, comm: CommMode, rights: AccessRights) -> bytes:

@@ -3,8 +3,8 @@
 Weaker than EV2, and said so wherever it is used: the session has one key, for MACs and
 for enciphering; its key is pieces of both challenges, not derived; no transaction
 identifier and no counter stand in a MAC, each is only chained to the one before; and a
-command that carries no data is not protected on its way. Such a card has no
-Transaction MAC, so what it says of itself proves nothing later.
+command that carries no data is not protected on its way: it may be another one, and the
+answer tells. Such a card has no Transaction MAC, so what it says proves nothing later.
 
     us                               card
     AA keyNo  ────────────────────►
@@ -31,7 +31,7 @@ from card_bridge.protocol.cmac import (
 )
 from card_bridge.protocol.crc import CRC_LENGTH, crc32
 from card_bridge.protocol.ev2_auth import rotated
-from card_bridge.protocol.secure_messaging import MAC_LENGTH, CommMode
+from card_bridge.protocol.secure_messaging import MAC_LENGTH, CommMode, of_length
 from card_bridge.protocol.status import AuthenticationFailed, IntegrityError
 
 AUTHENTICATE_AES = 0xAA
@@ -75,12 +75,40 @@ def session_key(rnd_a: bytes, rnd_b: bytes) -> bytes:
     return head + rnd_a[-_QUARTER:] + rnd_b[-_QUARTER:]
 
 
+class Ev1LocalKey:
+    """The key of one authentication, held on this machine."""
+
+    def __init__(self, key: bytes, rnd_a: bytes) -> None:
+        self._key = key
+        self._rnd_a: bytes | None = rnd_a
+        self._handshake: Ev1Handshake | None = None
+
+    def answer(self, *, key_no: int, enc_rnd_b: bytes) -> bytes:
+        """Return the 32 bytes of part 2; AuthenticationFailed where it cannot."""
+        if self._rnd_a is None:
+            raise ValueError("RndA serves one authentication only")
+        self._handshake = Ev1Handshake.begin(
+            key=self._key, rnd_a=self._rnd_a, enc_rnd_b=enc_rnd_b
+        )
+        self._rnd_a = None
+        return self._handshake.part2()
+
+    def finish(self, response: bytes) -> bytes:
+        """Return the session's key; AuthenticationFailed if the card's differs."""
+        if self._handshake is None:
+            raise ValueError("the challenge has not been answered")
+        handshake, self._handshake = self._handshake, None
+        return handshake.finish(response)
+
+
 class Ev1Channel:
     """One session: its key, and the last block, with which the next begins."""
 
     def __init__(self, key: bytes) -> None:
         self._key = key
         self._iv = ZERO_IV
+
+    # The reader's end: seal a command, open a response.
 
     def seal_command(
         self, cmd: int, header: bytes, data: bytes, mode: CommMode
@@ -93,22 +121,21 @@ class Ev1Channel:
         # What carries no data is reckoned in, and sent bare.
         return header + data + (mac if mode == CommMode.MAC and data else b"")
 
-    def open_response(self, status: int, answer: bytes, mode: CommMode) -> bytes:
+    def open_response(
+        self, status: int, answer: bytes, mode: CommMode, length: int | None = None
+    ) -> bytes:
         """Check and decipher an answer; or IntegrityError, and the session is over.
 
-        An answer without data has a MAC alone, in every mode.
+        An answer without data has a MAC alone, in every mode. `length` is how many
+        plain bytes it has: an enciphered one may be read in two ways without it.
         """
         if mode == CommMode.FULL and len(answer) > MAC_LENGTH:
-            return _checked(self._decipher(answer), after=bytes([status]))
+            plain = self._decipher(answer)
+            return _checked(plain, after=bytes([status]), length=length)
         data, mac = answer[:-MAC_LENGTH], answer[-MAC_LENGTH:]
         if not hmac.compare_digest(mac, self._mac(data + bytes([status]))):
             raise IntegrityError
-        return data
-
-    def open_command(self, cmd: int, header: bytes, ciphertext: bytes) -> bytes:
-        """Return the data of an enciphered command, at the card's end of the line."""
-        before = bytes([cmd]) + header
-        return _checked(self._decipher(ciphertext), before=before)
+        return of_length(data, length)
 
     def seal_change_of_key(
         self, cmd: int, header: bytes, data: bytes, *, crc_of_new: bytes = b""
@@ -121,6 +148,63 @@ class Ev1Channel:
         """
         checked = data + crc32(bytes([cmd]) + header + data) + crc_of_new
         return header + self._encipher(checked)
+
+    @staticmethod
+    def most_plain(payload: int, mode: CommMode) -> int:
+        """Return how many plain bytes fit so much payload, either way."""
+        if mode is CommMode.FULL:
+            return payload // BLOCK * BLOCK - CRC_LENGTH
+        return payload - MAC_LENGTH  # An answer has a MAC in every mode.
+
+    # The card's end: open a command, seal a response.
+
+    @staticmethod
+    def sealed_length(data: int, mode: CommMode) -> int:
+        """Return what so many plain bytes take in a command, their proof included."""
+        if not data or mode is CommMode.PLAIN:
+            return data
+        if mode is CommMode.MAC:
+            return data + MAC_LENGTH
+        return -(-(data + CRC_LENGTH) // BLOCK) * BLOCK
+
+    def open_command(
+        self,
+        cmd: int,
+        body: bytes,
+        header_length: int,
+        mode: CommMode,
+        length: int | None = None,
+    ) -> tuple[bytes, bytes]:
+        """Return (header, data) of a command; IntegrityError if it was changed."""
+        header, rest = body[:header_length], body[header_length:]
+        before = bytes([cmd]) + header
+        if mode == CommMode.FULL and rest:
+            plain = self._decipher(rest)
+            return header, _checked(plain, before=before, length=length)
+        if mode == CommMode.PLAIN or not rest:
+            self._mac(before + rest)
+            return header, rest
+        data, mac = rest[:-MAC_LENGTH], rest[-MAC_LENGTH:]
+        if not hmac.compare_digest(mac, self._mac(before + data)):
+            raise IntegrityError
+        return header, data
+
+    def open_change_of_key(self, cmd: int, body: bytes, length: int) -> bytes:
+        """Return what ChangeKey brings: `length` bytes, and the new key's checksum."""
+        header, plain = body[:1], self._decipher(body[1:])
+        data, rest = plain[:length], plain[length:]
+        if not hmac.compare_digest(
+            rest[:CRC_LENGTH], crc32(bytes([cmd]) + header + data)
+        ):
+            raise IntegrityError
+        return data + rest[CRC_LENGTH : 2 * CRC_LENGTH]
+
+    def seal_response(self, status: int, data: bytes, mode: CommMode) -> bytes:
+        """Return an answer's data with its checksum, enciphered, or with its MAC."""
+        said = data + bytes([status])
+        if mode == CommMode.FULL and data:
+            return self._encipher(data + crc32(said))
+        return data + self._mac(said)
 
     def _mac(self, message: bytes) -> bytes:
         self._iv = chained_cmac(self._key, self._iv, message)
@@ -140,14 +224,19 @@ class Ev1Channel:
         return plain
 
 
-def _checked(plain: bytes, *, before: bytes = b"", after: bytes = b"") -> bytes:
-    """Return the data of data ‖ CRC32 ‖ padding, where nothing says how long it is.
+def _checked(
+    plain: bytes, *, before: bytes = b"", after: bytes = b"", length: int | None
+) -> bytes:
+    """Return the data of data ‖ CRC32 ‖ padding.
 
     The checksum is of the data with what stands `before` and `after` it. The padding is
-    00…, or 80 00… where the length was not asked for.
+    00…, or 80 00… where the length was not asked for. Without a `length` the shortest
+    data that fits is taken: one in 256 that ends in the checksum of the rest of it fits
+    twice.
     """
     most = len(plain) - CRC_LENGTH
-    for end in range(max(most - BLOCK, 0), most + 1):
+    ends = range(max(most - BLOCK, 0), most + 1)
+    for end in ends if length is None else [length]:
         data, crc = plain[:end], plain[end : end + CRC_LENGTH]
         padding = plain[end + CRC_LENGTH :]
         padded = padding[:1] in (b"", b"\0", b"\x80") and not any(padding[1:])

@@ -59,17 +59,47 @@ class SecureChannel:
             return header + body
         return header + body + self.command_mac(cmd, header + body)
 
-    def open_response(self, status: int, answer: bytes, mode: CommMode) -> bytes:
-        """Check and decipher an answer and move the counter; or IntegrityError."""
+    def open_response(
+        self, status: int, answer: bytes, mode: CommMode, length: int | None = None
+    ) -> bytes:
+        """Check and decipher an answer and move the counter; or IntegrityError.
+
+        `length` is how many plain bytes it has, where that is known.
+        """
         self.advance()
         if mode == CommMode.PLAIN:
-            return answer
+            return of_length(answer, length)
         body, mac = answer[:-MAC_LENGTH], answer[-MAC_LENGTH:]
         if not hmac.compare_digest(mac, self.response_mac(status, body)):
             raise IntegrityError
-        return self.decipher_response(body) if mode == CommMode.FULL else body
+        plain = self.decipher_response(body) if mode == CommMode.FULL else body
+        return of_length(plain, length)
+
+    def seal_change_of_key(
+        self, cmd: int, header: bytes, data: bytes, *, crc_of_new: bytes = b""
+    ) -> bytes:
+        """Return ChangeKey's header, cryptogram and MAC (MF2DLHX0, 11.6.1)."""
+        return self.seal_command(cmd, header, data + crc_of_new, CommMode.FULL)
+
+    @staticmethod
+    def most_plain(payload: int, mode: CommMode) -> int:
+        """Return how many plain bytes fit so much payload, either way."""
+        if mode is CommMode.PLAIN:
+            return payload
+        if mode is CommMode.MAC:
+            return payload - MAC_LENGTH
+        return (payload - MAC_LENGTH) // BLOCK * BLOCK - 1  # Full always pads.
 
     # The card's end: open a command, seal a response.
+
+    @staticmethod
+    def sealed_length(data: int, mode: CommMode) -> int:
+        """Return what so many plain bytes take in a command, their MAC included."""
+        if mode is CommMode.PLAIN:
+            return data
+        if mode is CommMode.FULL and data:
+            data += BLOCK - data % BLOCK
+        return data + MAC_LENGTH
 
     def open_command(
         self, cmd: int, body: bytes, header_length: int, mode: CommMode
@@ -146,3 +176,10 @@ class SecureChannel:
             return unpad(cbc_decrypt(self.keys.enc, iv, data))
         except ValueError:
             raise IntegrityError from None
+
+
+def of_length(plain: bytes, length: int | None) -> bytes:
+    """Return what was read; IntegrityError if it is of another length than is known."""
+    if length is not None and len(plain) != length:
+        raise IntegrityError
+    return plain

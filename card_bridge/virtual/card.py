@@ -27,7 +27,7 @@ class _Tear:
 
 
 class VirtualCard:
-    """A DESFire EV3 in software. With a `path`, every change is kept there at once."""
+    """A DESFire EV3 or EV1 in software. With a `path`, changes are kept at once."""
 
     atr = ATR
 
@@ -52,10 +52,12 @@ class VirtualCard:
         *,
         path: Path | None = None,
         random: RandomBytes = secrets.token_bytes,
+        generation: int = 3,
     ) -> Self:
-        """A new card: master key of zeros, no application."""
+        """A new card, EV3 or EV1: master key of zeros, no application."""
         drawn = uid if uid is not None else _UID_MANUFACTURER + random(6)
-        return cls(CardState.blank(drawn), path=path, random=random)
+        blank = CardState.blank(drawn, generation=generation)
+        return cls(blank, path=path, random=random)
 
     @classmethod
     def load(cls, path: Path, *, random: RandomBytes = secrets.token_bytes) -> Self:

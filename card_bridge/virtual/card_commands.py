@@ -5,13 +5,13 @@ import hmac
 from card_bridge.protocol.cmac import xor
 from card_bridge.protocol.crc import crc32
 from card_bridge.protocol.creation import CHANGE_KEY, KEYS_AES
-from card_bridge.protocol.secure_messaging import CommMode
+from card_bridge.protocol.secure_messaging import CommMode, SecureChannel
 from card_bridge.protocol.status import Status
 from card_bridge.virtual.core import MASTER, Core
 from card_bridge.virtual.files import (
     Refused,
 )
-from card_bridge.virtual.session import Challenge
+from card_bridge.virtual.session import Challenge, Ev1Challenge
 from card_bridge.virtual.state import (
     FREE_LISTING,
     KEY_LENGTH,
@@ -20,8 +20,15 @@ from card_bridge.virtual.state import (
     Key,
 )
 
-_VERSION_HARDWARE = bytes.fromhex("04010133001a05")  # NXP, DESFire EV3, 8K.
-_VERSION_SOFTWARE = bytes.fromhex("04010103001a05")
+# NXP, DESFire, 8K; by generation.
+_VERSION_HARDWARE = {
+    1: bytes.fromhex("04010101001a05"),
+    3: bytes.fromhex("04010133001a05"),
+}
+_VERSION_SOFTWARE = {
+    1: bytes.fromhex("04010101041a05"),
+    3: bytes.fromhex("04010103001a05"),
+}
 _PRODUCTION = bytes(7)  # Batch number, week and year: of no production line.
 _CHANGE_BY_MASTER, _CHANGE_BY_ITSELF, _CHANGE_NEVER = 0x0, 0xE, 0xF
 _RND_LENGTH = 16
@@ -48,9 +55,23 @@ class CardCommands(Core):
     def authenticate_non_first(self, ins: int, payload: bytes) -> bytes:
         if len(payload) != 1:
             raise Refused(Status.LENGTH_ERROR)
-        if self.session is None:
+        if self.session is None or not isinstance(self.session.channel, SecureChannel):
             raise Refused(Status.PERMISSION_DENIED)
-        return self._challenge(payload[0], capabilities=b"")
+        channel = self.session.channel
+        return self._challenge(payload[0], capabilities=b"", continued=channel)
+
+    def authenticate_aes(self, ins: int, payload: bytes) -> bytes:
+        """As EV1 cards do it, and newer ones for readers that know nothing else."""
+        if len(payload) != 1:
+            raise Refused(Status.LENGTH_ERROR)
+        self.volatile.forget_session()
+        challenge = Ev1Challenge(
+            key_no=payload[0],
+            key=self.application.key(payload[0]).value,
+            rnd_b=self.random(_RND_LENGTH),
+        )
+        self.volatile.challenge = challenge
+        return challenge.enc_rnd_b()
 
     def finish_authentication(self, part2: bytes) -> bytes:
         challenge, self.volatile.challenge = self.volatile.challenge, None
@@ -62,7 +83,12 @@ class CardCommands(Core):
     def get_version(self, ins: int, payload: bytes) -> bytes:
         self._open(ins, payload, header=0)
         production = self.state.uid + _PRODUCTION
-        return self._seal(_VERSION_HARDWARE + _VERSION_SOFTWARE + production)
+        generation = self.state.generation
+        hardware, software = (
+            _VERSION_HARDWARE[generation],
+            _VERSION_SOFTWARE[generation],
+        )
+        return self._seal(hardware + software + production)
 
     def get_card_uid(self, ins: int, payload: bytes) -> bytes:
         if self.session is None:
@@ -93,9 +119,8 @@ class CardCommands(Core):
         old = self.application.key(number)
         self._may_change(number, by=self.session.key_no)
         own = number == self.session.key_no
-        length = KEY_LENGTH + 1 + (0 if own else 4)
-        _, data = self._open(
-            CHANGE_KEY, payload, header=1, data=length, mode=CommMode.FULL
+        data = self.session.open_change_of_key(
+            CHANGE_KEY, payload, KEY_LENGTH + 1, own=own
         )
         value, version, check = data[:KEY_LENGTH], data[KEY_LENGTH], data[17:]
         if not own:
@@ -108,15 +133,21 @@ class CardCommands(Core):
             self.volatile.forget_session()
         return self._seal()
 
-    def _challenge(self, number: int, *, capabilities: bytes) -> bytes:
+    def _challenge(
+        self,
+        number: int,
+        *,
+        capabilities: bytes,
+        continued: SecureChannel | None = None,
+    ) -> bytes:
         key = self.application.key(number).value
-        session, self.volatile.session = self.session, None
+        self.volatile.session = None
         challenge = Challenge(
             key_no=number,
             key=key,
             rnd_b=self.random(_RND_LENGTH),
             reader_capabilities=capabilities,
-            continued=session.channel if session else None,
+            continued=continued,
         )
         self.volatile.challenge = challenge
         return challenge.enc_rnd_b()

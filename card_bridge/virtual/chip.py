@@ -6,7 +6,13 @@ Whatever comes in, an answer goes out: a refusal ends session and transaction.
 from functools import partial
 from typing import Protocol
 
-from card_bridge.protocol import commands, conversation, creation, ev2_auth
+from card_bridge.protocol import (
+    commands,
+    conversation,
+    creation,
+    ev1_aes,
+    ev2_auth,
+)
 from card_bridge.protocol import transaction_mac as tm
 from card_bridge.protocol.apdu import NATIVE_CLA, Command, Response
 from card_bridge.protocol.status import SW1_NATIVE, Status
@@ -20,6 +26,12 @@ from card_bridge.virtual.state import CardState
 
 ANSWER_FRAME_MAX = 59  # Data bytes of a frame of 64 (MF2DLHX0, 8.2.5).
 ANSWER_MAX = 256  # Of one short response APDU.
+_NOT_IN_EV1 = (
+    ev2_auth.FIRST,
+    ev2_auth.NON_FIRST,
+    creation.CREATE_TRANSACTION_MAC_FILE,
+    *(tm.READ_DATA, tm.WRITE_DATA, tm.READ_RECORDS, tm.WRITE_RECORD),
+)
 _VERSION_FRAMES = (7, 7, ANSWER_FRAME_MAX)
 _ONE_FRAME = frozenset({tm.READ_DATA, tm.READ_RECORDS})
 _WRONG_LENGTH, _INS_UNKNOWN, _CLA_UNKNOWN, _P1_P2 = 0x6700, 0x6D00, 0x6E00, 0x6A86
@@ -44,6 +56,7 @@ class Chip(CardCommands, CreationCommands, FileCommands):
             commands.GET_KEY_VERSION: self.get_key_version,
             commands.COMMIT_TRANSACTION: self.commit_transaction,
             commands.ABORT_TRANSACTION: self.abort_transaction,
+            ev1_aes.AUTHENTICATE_AES: self.authenticate_aes,
             ev2_auth.FIRST: self.authenticate_first,
             ev2_auth.NON_FIRST: self.authenticate_non_first,
             creation.CHANGE_KEY: self.change_key,
@@ -67,6 +80,9 @@ class Chip(CardCommands, CreationCommands, FileCommands):
             self._handlers[ins] = self.read_records
         for ins in (tm.WRITE_RECORD, tm.WRITE_RECORD_NATIVE):
             self._handlers[ins] = self.write_record
+        if state.generation == 1:
+            for ins in _NOT_IN_EV1:
+                del self._handlers[ins]
 
     def transmit(self, frame: bytes) -> bytes:
         """Answer one frame; the first one decides the framing until the next reset."""

@@ -8,7 +8,12 @@ from card_bridge.protocol.secure_messaging import CommMode
 from card_bridge.protocol.status import Status
 from card_bridge.protocol.transaction_mac import Operation
 from card_bridge.virtual.files import AnyFile, File, Refused
-from card_bridge.virtual.session import Challenge, RandomBytes, Session
+from card_bridge.virtual.session import (
+    Challenge,
+    Ev1Challenge,
+    RandomBytes,
+    Session,
+)
 from card_bridge.virtual.state import ROOT, Application, CardState
 
 MASTER = 0
@@ -38,7 +43,7 @@ class Volatile:
     native_framing: bool | None = None  # Fixed by the first frame of an activation.
     aid: bytes = ROOT
     session: Session | None = None
-    challenge: Challenge | None = None
+    challenge: Challenge | Ev1Challenge | None = None
     transaction: Transaction = field(default_factory=Transaction)
     incoming: Incoming | None = None
     outgoing: list[bytes] = field(default_factory=list)
@@ -108,6 +113,11 @@ class Core:
         if len(payload) != header + data:
             raise Refused(Status.LENGTH_ERROR)
         return payload[:header], payload[header:]
+
+    def _sealed_length(self, data: int, mode: CommMode) -> int:
+        if self.session is None:
+            return data
+        return self.session.channel.sealed_length(data, mode)
 
     def _seal(self, data: bytes = b"", mode: CommMode = CommMode.MAC) -> bytes:
         return data if self.session is None else self.session.seal(data, mode)

@@ -15,7 +15,6 @@ from card_bridge.virtual.files import (
     Refused,
     ValueFile,
 )
-from card_bridge.virtual.session import sealed_length
 
 PLACE_LENGTH = 7  # FileNo, Offset3, Length3.
 COMMIT_RETURNS_PROOF = b"\x01"
@@ -134,14 +133,11 @@ class FileCommands(Core):
         number, _, length = _place(payload)
         file = self._in_application().file(number)
         mode = self._granted(file, (file.rights.write, file.rights.read_write))
-        plain = mode if self.session is not None else CommMode.PLAIN
-        return PLACE_LENGTH + sealed_length(length, plain)
+        return PLACE_LENGTH + self._sealed_length(length, mode)
 
     def _commit_option(self, ins: int, payload: bytes) -> bytes:
         self._in_application()
-        bare = len(payload) - sealed_length(
-            0, CommMode.PLAIN if self.session is None else CommMode.MAC
-        )
+        bare = len(payload) - self._sealed_length(0, CommMode.MAC)
         option, _ = self._open(ins, payload, header=1 if bare == 1 else 0)
         if option not in (b"", b"\x00", COMMIT_RETURNS_PROOF):
             raise Refused(Status.PARAMETER_ERROR)

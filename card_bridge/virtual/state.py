@@ -12,6 +12,7 @@ KEY_LENGTH = 16
 MEMORY = 8192  # An EV3 of 8K.
 _APPLICATION_BLOCKS = 3
 SETTINGS_DEFAULT = 0x0F
+GENERATIONS = (1, 3)
 ROOT = bytes(3)  # The AID of the card itself.
 
 # Bits of the key settings (MF2DLHX0, 8.2.3.5).
@@ -59,13 +60,20 @@ class CardState:
     uid: bytes
     applications: Mapping[bytes, Application]
     blocks_used: int = 0
+    generation: int = 3
 
     @classmethod
-    def blank(cls, uid: bytes) -> Self:
-        """A card as bought, its master key already an AES key of zeros."""
+    def blank(cls, uid: bytes, *, generation: int = 3) -> Self:
+        """A card as bought, its master key already an AES key of zeros.
+
+        Of generation EV3, or EV1, which knows no EV2 session and no Transaction MAC.
+        """
         if len(uid) != UID_LENGTH:
             raise ValueError("a UID has 7 bytes")
-        return cls(uid=uid, applications={ROOT: Application(keys=(Key(),))})
+        if generation not in GENERATIONS:
+            raise ValueError("a card is of generation 1 or 3 here")
+        root = Application(keys=(Key(),))
+        return cls(uid=uid, applications={ROOT: root}, generation=generation)
 
     @property
     def memory_free(self) -> int:

@@ -65,6 +65,7 @@ def _encoded(state: CardState) -> dict[str, Any]:
     }
     return {
         "uid": state.uid.hex(),
+        "generation": state.generation,
         "blocks_used": state.blocks_used,
         "applications": applications,
     }
@@ -79,10 +80,11 @@ def _decoded(raw: dict[str, Any]) -> CardState:
         )
         for aid, at in raw["applications"].items()
     }
-    state = CardState.blank(bytes.fromhex(raw["uid"]))
-    return CardState(
-        state.uid, {**state.applications, **applications}, raw["blocks_used"]
-    )
+    # Older files are of cards of generation EV3.
+    generation = raw.get("generation", 3)
+    state = CardState.blank(bytes.fromhex(raw["uid"]), generation=generation)
+    held = {**state.applications, **applications}
+    return CardState(state.uid, held, raw["blocks_used"], generation)
 
 
 def _file_out(file: AnyFile) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Set
 from card_bridge.protocol.cmac import cbc_decrypt
 from card_bridge.protocol.conversation import ADDITIONAL_FRAME
 from card_bridge.protocol.crc import crc32
-from card_bridge.protocol.creation import CHANGE_KEY, change_of_another_key
+from card_bridge.protocol.creation import CHANGE_KEY, over_the_old
 from card_bridge.protocol.ev1_aes import AUTHENTICATE_AES, Ev1Channel, Ev1Handshake
 from card_bridge.protocol.ev2_auth import rotated
 from card_bridge.protocol.secure_messaging import CommMode
@@ -55,9 +55,7 @@ def run_ev1_change_key(given: Values) -> Values:
     own = given["keyno"] == given["authkeyno"]
     data = new + bytes([given["ver"]])
     if not own:
-        data = change_of_another_key(
-            new=new, old=raw(given, "old"), version=given["ver"]
-        )[: len(data)]
+        data = over_the_old(new=new, old=raw(given, "old"), version=given["ver"])
     session = Ev1Channel(raw(given, "session"))
     sealed = session.seal_change_of_key(
         CHANGE_KEY, key_no, data, crc_of_new=b"" if own else crc32(new)
@@ -113,7 +111,7 @@ class Ev1Hearing:
         key_no, channel = self._session
         if cmd in self._full:
             length = HEADER_LENGTH.get(cmd, 0)
-            channel.open_command(cmd, payload[:length], payload[length:])
+            channel.open_command(cmd, payload, length, CommMode.FULL)
         else:
             assert channel.seal_command(cmd, b"", payload, CommMode.PLAIN) == payload
         if cmd == CHANGE_KEY and payload[0] == key_no:

@@ -4,7 +4,7 @@ from card_bridge.protocol import transaction_mac as tm
 from card_bridge.protocol.apdu import native
 from card_bridge.protocol.cmac import cbc_decrypt, cmac, subkeys, truncated
 from card_bridge.protocol.crc import crc32
-from card_bridge.protocol.creation import CHANGE_KEY, change_of_another_key
+from card_bridge.protocol.creation import CHANGE_KEY, over_the_old
 from card_bridge.protocol.diversify import diversified
 from card_bridge.protocol.ev2_auth import (
     Handshake,
@@ -127,7 +127,7 @@ def run_session_then_read(given: Values, mode: CommMode) -> Values:
 
 def run_change_key(given: Values) -> Values:
     new, old = raw(given, "new"), raw(given, "old")
-    data = change_of_another_key(new=new, old=old, version=given["ver"])
+    data = over_the_old(new=new, old=old, version=given["ver"]) + crc32(new)
     header = bytes([given["keyno"]])
     sealed = channel(given).seal_command(CHANGE_KEY, header, data, CommMode.FULL)
     return {"crc32nk": crc32(new), "apdu": native(CHANGE_KEY, sealed).encode()}

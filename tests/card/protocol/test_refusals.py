@@ -36,7 +36,7 @@ from card_bridge.protocol.diversify import (
     diversification_input,
     diversified,
 )
-from card_bridge.protocol.ev1_aes import Ev1Channel, Ev1Handshake
+from card_bridge.protocol.ev1_aes import Ev1Channel, Ev1Handshake, Ev1LocalKey
 from card_bridge.protocol.ev2_auth import (
     FIRST,
     FIRST_ANSWER_LENGTH,
@@ -142,6 +142,7 @@ def lied_to(ins: int, says: bytes, mode: CommMode, key_no: int) -> Picc:
             "transaction identifier",
         ),
         (lambda: LocalKey(KEY, KEY).finish(bytes(BLOCK)), "not been answered"),
+        (lambda: Ev1LocalKey(KEY, KEY).finish(bytes(BLOCK)), "not been answered"),
         (lambda: unpad(bytes(BLOCK)), "padding"),
         (lambda: unpad(b"\x80" + bytes(BLOCK)), "padding"),
     ],
@@ -323,7 +324,7 @@ def test_a_cryptogram_has_whole_blocks_and_padding():
     with pytest.raises(IntegrityError):
         its.decipher_response(bare)
     with pytest.raises(IntegrityError):
-        Ev1Channel(KEY).open_command(0x3D, b"", bytes(BLOCK + 1))
+        Ev1Channel(KEY).open_command(0x3D, bytes(BLOCK + 1), 0, CommMode.FULL)
 
 
 def test_a_counter_at_its_end_seals_nothing_more():
