@@ -14,6 +14,7 @@ from api.openapi.routes import Answer, Json, Routes
 from api.paging import PageAsked, Paged, page
 from api.positions import Waiting, recorded
 from api.v1.schemas import CURRENCY, QUESTIONS
+from api.v1.tickets import MomentAsked
 from ledger.aggregates.account import AMOUNT_MAX_MINOR
 from ledger.aggregates.e_ticket import Terms
 from ledger.aggregates.e_ticket.states import MEDIUM_KINDS, MODIFIABLE
@@ -30,7 +31,7 @@ from ledger.application import Ledger
 from ledger.clock import Clock, new_id
 from ledger.ports import StockDesk
 from ledger.projections.offerings import OfferingsView
-from ledger.usecases import catalogue, stock_search
+from ledger.usecases import audit, catalogue, stock_search
 from ledger.vocabulary.medium_record import USES_MAX
 from ledger.vocabulary.money import Money
 from ledger.vocabulary.sealed_ticket import RIGHT_MAX
@@ -257,7 +258,9 @@ class OfferingOut(Strict):
     point_value_minor = fields.Integer()
     max_points_percent = fields.Integer()
     terms = fields.Nested(TermsIn)
-    available = fields.Integer(metadata=about("Places free now."))
+    available = fields.Integer(
+        metadata=about("Places free now; these three are left out as of a moment.")
+    )
     held = fields.Integer(metadata=about("Places reserved and not yet paid."))
     sold = fields.Integer()
     cancelled_because = fields.String(
@@ -339,25 +342,28 @@ def blueprint(
         )
         return {"offering_id": offering_id}, recorded(position)
 
-    @routes.get("/<uuid:offering_id>", gives=OfferingOut, versioned=True)
-    def look_at(offering_id: UUID) -> Any:
-        """Tell an offering and how much of it is left."""
-        offering = ledger.offering(offering_id)
+    @routes.get(
+        "/<uuid:offering_id>", gives=OfferingOut, asks=MomentAsked, versioned=True
+    )
+    def look_at(asked: Json, offering_id: UUID) -> Any:
+        """Tell an offering, now with how much is left, or as it was at a moment."""
+        offering, when = ledger.offering(offering_id), audit.when_of(asked["as_of"])
+        if when is not None:
+            offering, _ = audit.stream_at(ledger, Offering, offering_id, when=when)
+            return _told(offering)
         free, held = desk.count(stock_search.layout(offering), at=clock.now())
-        return _told(offering, free, held)
+        left = offering.capacity - free - held
+        return _told(offering) | {"available": free, "held": held, "sold": left}
 
     return routes.blueprint
 
 
-def _told(offering: Offering, free: int, held: int) -> dict[str, Any]:
+def _told(offering: Offering) -> dict[str, Any]:
     return {
         **vars(offering),
         "offering_id": offering.id,
         "price_minor": offering.price.amount_minor,
         "categories": list(offering.categories.values()),
         "terms": offering.terms.as_dict(),
-        "available": free,
-        "held": held,
-        "sold": offering.capacity - free - held,
         "version": offering.version,
     }

@@ -14,13 +14,14 @@ from api.auth import cause, party
 from api.openapi.fields import Choice, Flag, Id, Strict, Text, Time, Whole, about
 from api.openapi.routes import Answer, Json, Routes
 from api.positions import recorded
+from api.v1.tickets import MomentAsked
 from ledger.aggregates.account import AMOUNT_MAX_MINOR
 from ledger.aggregates.offering import CATEGORY_MAX
-from ledger.aggregates.order import LINES_MAX
+from ledger.aggregates.order import LINES_MAX, Order
 from ledger.application import Ledger, attempt
 from ledger.clock import Clock, new_id
 from ledger.ports import PaymentProvider, PersonalData, StockDesk
-from ledger.usecases import checkout, sales
+from ledger.usecases import audit, checkout, sales
 from ledger.usecases.accounts import E_MONEY
 from ledger.usecases.checkout import Checkout
 from ledger.usecases.tenders import KINDS, Tender
@@ -191,11 +192,15 @@ def blueprint(
         }
         return answer, recorded(held.position)
 
-    @routes.get("/<uuid:order_id>", gives=OrderNowOut, versioned=True)
-    def look_at(order_id: UUID) -> Any:
-        """Tell where an order of mine stands."""
-        done = checkout.look_at(ledger, order_id=order_id, by=party(), at=clock.now())
+    @routes.get("/<uuid:order_id>", gives=OrderNowOut, asks=MomentAsked, versioned=True)
+    def look_at(asked: Json, order_id: UUID) -> Any:
+        """Tell where an order of mine stands, or stood at a moment."""
+        when, at = audit.when_of(asked["as_of"]), clock.now()
+        done = checkout.look_at(ledger, order_id=order_id, by=party(), at=at)
         order = ledger.order(order_id)
+        if when is not None:
+            order, its = audit.stream_at(ledger, Order, order_id, when=when)
+            done = checkout.told(order, its.at or at, its.position)
         return _out(done) | {
             "offering_id": order.offering_id,
             "places": order.lines,

@@ -13,12 +13,13 @@ from api.auth import cause, party
 from api.openapi.fields import Choice, Digits, Strict, Text, Time, Whole, about
 from api.openapi.routes import Answer, Json, Routes
 from api.positions import recorded
+from api.v1.tickets import MomentAsked
 from ledger.aggregates.offering import CATEGORY_MAX, PLACES_MAX
 from ledger.aggregates.order import LINES_MAX
 from ledger.application import Ledger, attempt
 from ledger.clock import Clock
 from ledger.ports import StockDesk
-from ledger.usecases import seats, waiting
+from ledger.usecases import audit, seats, waiting
 from ledger.usecases.waiting import Standing
 
 
@@ -40,7 +41,7 @@ class StockOut(Strict):
     categories = fields.List(fields.Nested(CategoryStockOut))
 
 
-class SeatsAsked(Strict):
+class SeatsAsked(MomentAsked):
     after = Digits(
         most=PLACES_MAX,
         load_default=0,
@@ -127,12 +128,13 @@ def blueprint(ledger: Ledger, desk: StockDesk, clock: Clock) -> Blueprint:
 
     @routes.get("/seats", gives=SeatsOut, asks=SeatsAsked)
     def show_seats(asked: Json, offering_id: UUID) -> Any:
-        """Show which places are free, in pages of about 200."""
+        """Show which places are free now or were at a moment, about 200 a page."""
         return seats.show(
             ledger,
             offering_id=offering_id,
             after=asked["after"],
             category=asked["category"],
+            when=audit.when_of(asked["as_of"]),
             at=clock.now(),
         )
 

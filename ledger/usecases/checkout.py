@@ -70,6 +70,7 @@ __all__ = [
     "look_at",
     "pay_at_once",
     "refund_order_lines",
+    "told",
 ]
 
 # How long a payment may keep places from others without an answer of the provider.
@@ -173,7 +174,7 @@ def begin(
     try:
         done = advance(ledger, desk, provider, order_id=order_id, at=at, cause=cause)
     except Overtaken:  # It is under way; asking for it again would be refused.
-        return _told(ledger.order(order_id), at, position)
+        return told(ledger.order(order_id), at, position)
     if done.state not in (OrderState.PAYMENT_IN_FLIGHT, OrderState.CONFIRMED):
         failed = ledger.order(order_id)
         because = failed.names(failed.version)
@@ -206,7 +207,7 @@ def pay_at_once(
         held=False,
         at=at,
     )
-    return _told(order, at, work.record(cause))
+    return told(order, at, work.record(cause))
 
 
 def advance(
@@ -231,7 +232,7 @@ def advance(
     order = ledger.order(order_id)
     if held and order.has_ended:
         waiting.serve(ledger, desk, offering_id=order.offering_id, at=at, cause=cause)
-    return _told(order, at, ledger.position())
+    return told(order, at, ledger.position())
 
 
 def hear_callback(
@@ -288,7 +289,7 @@ def look_at(ledger: Ledger, *, order_id: UUID, by: UUID, at: datetime) -> Checko
     order = ledger.order(order_id)
     if order.buyer_id != by:
         raise OrderUnknown
-    return _told(order, at, ledger.position())
+    return told(order, at, ledger.position())
 
 
 def decide_payment(
@@ -467,7 +468,8 @@ def _asked(
     return order, offering, parts, sealed
 
 
-def _told(order: Order, at: datetime, position: int) -> Checkout:
+def told(order: Order, at: datetime, position: int) -> Checkout:
+    """Tell where an order's payment stands, by this order and this time."""
     confirmed = order.state == OrderState.CONFIRMED
     return Checkout(
         order_id=order.id,

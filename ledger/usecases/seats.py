@@ -7,17 +7,21 @@ reservation keeps a place.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
+from typing import cast
 from uuid import UUID
 
 from ledger.aggregates.allotment import Allotment
+from ledger.aggregates.base import Recorded
 from ledger.aggregates.offering import Offering
-from ledger.application import Ledger, Work
-from ledger.errors import Unknown
+from ledger.aggregates.order import Order
+from ledger.application import Ledger
 from ledger.ports import StockDesk
-from ledger.usecases import stock_search
+from ledger.usecases import audit, stock_search
+from ledger.usecases.audit import When, streams_at
 from ledger.usecases.stock import Fate, StockCount, fate
 from ledger.vocabulary.ids import allotment_id
 
@@ -46,20 +50,29 @@ def show(
     at: datetime,
     after: int = 0,
     category: str | None = None,
+    when: When = None,
 ) -> SeatPage:
     """Tell the places behind part `after`, about `PAGE_MAX` of them, in their order.
 
-    Of one category, if it is named. A hold whose time is over counts as free. Raises
-    `Unknown` and `CategoryUnknown`.
+    Of one category, if it is named; as it was `when`, if that is said. A hold whose
+    time is over counts as free. Raises `Unknown`, `CategoryUnknown` and what
+    `audit.stream_at` raises.
     """
-    work = ledger.work()
-    offering = work.get(Offering, offering_id, Unknown(what="offering"))
+    offering, load = ledger.offering(offering_id), ledger.load
+    if when is not None:
+        offering, its = audit.stream_at(ledger, Offering, offering_id, when=when)
+        load = partial(streams_at, ledger, position=its.position)
+        at = when if isinstance(when, datetime) else its.at or at
     rest = _parts(offering, after, category)
     numbers = [number for number, _ in _page(rest)]
-    work.fetch(*(allotment_id(offering_id, number) for number in numbers))
-    parts = [stock_search.allotment(work, offering, each, at) for each in numbers]
-    work.fetch(*{kept.holder_id for part in parts for kept in part.held.values()})
-    seats = tuple(seat for part in parts for seat in _seats(work, part, at))
+    known = load([allotment_id(offering_id, number) for number in numbers])
+    parts = [
+        cast("Allotment | None", known.get(allotment_id(offering_id, number)))
+        or stock_search.begun(offering, number, at)
+        for number in numbers
+    ]
+    holders = load({kept.holder_id for part in parts for kept in part.held.values()})
+    seats = tuple(seat for part in parts for seat in _seats(part, holders, at))
     return SeatPage(seats, numbers[-1] if len(numbers) < len(rest) else None)
 
 
@@ -97,9 +110,13 @@ def _page(rest: list[tuple[int, int]]) -> list[tuple[int, int]]:
     return rest[: max(1, fitting)]
 
 
-def _seats(work: Work, part: Allotment, at: datetime) -> Iterator[Seat]:
+def _seats(
+    part: Allotment, holders: Mapping[UUID, Recorded], at: datetime
+) -> Iterator[Seat]:
     for place in part.places:
         state: Fate = "sold" if place in part.sold else "free"
-        if place in part.held:
-            state = fate(work, part, place, part.held[place], at)
+        kept = part.held.get(place)
+        if kept is not None:
+            order = cast("Order | None", holders.get(kept.holder_id))
+            state = fate(order, part, place, kept, at)
         yield Seat(place, part.category, state)

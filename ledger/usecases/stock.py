@@ -231,7 +231,8 @@ def count(
         free += len(allotment.free)
         sold += len(allotment.sold)
         for place, kept in allotment.held.items():
-            became = fate(work, allotment, place, kept, at)
+            order = work.find(Order, kept.holder_id)
+            became = fate(order, allotment, place, kept, at)
             free += became == "free"
             held += became == "held"
             sold += became == "sold"
@@ -291,10 +292,16 @@ def _give_back(allotment: Allotment, place: str, ticket: ETicket, at: datetime) 
 
 
 def fate(
-    work: Work, allotment: Allotment, place: str, kept: Hold, at: datetime | None
+    order: Order | None,
+    allotment: Allotment,
+    place: str,
+    kept: Hold,
+    at: datetime | None,
 ) -> Fate:
-    """Say what became of a held place by a moment; without `at`, as recorded."""
-    order = work.find(Order, kept.holder_id)
+    """Say what became of a place that an order holds, or a promise without one.
+
+    By a moment; without `at`, as recorded.
+    """
     if order is None:  # A promise.
         return "free" if at is not None and is_over(kept.until, at) else "held"
     if order.state == OrderState.CONFIRMED:

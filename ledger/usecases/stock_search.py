@@ -105,17 +105,21 @@ def allotment(work: Work, offering: Offering, number: int, at: datetime) -> Allo
     """Return a part of the stock; begin it if nobody has asked for it yet."""
     stream_id = allotment_id(offering.id, number)
     found = work.find(Allotment, stream_id)
-    if found is not None:
-        return found
+    return found or work.add(begun(offering, number, at))
+
+
+def begun(offering: Offering, number: int, at: datetime) -> Allotment:
+    """Return a part as it was before anybody had asked for it."""
+    stream_id = allotment_id(offering.id, number)
     part = offering.part(number)
-    begun = Allotment.open(
+    opened = Allotment.open(
         allotment_id=stream_id, offering_id=offering.id, part=part, at=at
     )
     for place in part.places:
         before = offering.taken_before.get(place)
         if before is not None:
-            begun.hold(holder_id=before, places=[place], until=at, at=at)
-    return work.add(begun)
+            opened.hold(holder_id=before, places=[place], until=at, at=at)
+    return opened
 
 
 def tickets_of(order: Order, allotment: Allotment) -> dict[str, UUID]:

@@ -266,3 +266,42 @@ def test_who_leaves_the_line_is_told_so_once(callers: Callers):
     assert callers.ben.get(f"{path}/waiting").json["before"] is None
     greedy = callers.ben.post(f"{path}/waiting", count=5)
     assert greedy.refusal == (409, "limit")
+
+
+# As of a moment.
+
+
+def test_an_offering_and_its_seats_are_told_as_they_were(
+    callers: Callers, clock: SetClock
+):
+    path = opened(callers)
+    callers.rich(callers.ada)
+    order = reserve(callers.ada, path, place="A2")
+    noon = clock.at
+    clock.passes(seconds=60)
+    paid = callers.ada.post(
+        f"/v1/orders/{order.json['order_id']}/payment", tender="e-money"
+    )
+    clock.passes(seconds=HELD_S)
+    reserve(callers.cleo, path, place="A1")
+    done = callers.issuer.put(f"{path}/price", category="Stalls", price_minor=1_00)
+
+    def then(when: object) -> dict[str, str]:
+        told = callers.auditor.get(f"{path}/seats?category=Stalls&as_of={when}").json
+        return {each["place"]: each["state"] for each in told["seats"]}
+
+    assert then(order.position) == {"A1": "free", "A2": "held", "A3": "free"}
+    assert then(order.position - 2)["A2"] == "free"
+    assert then(noon.isoformat().replace("+00:00", "Z"))["A2"] == "held"
+    assert then(paid.position) == {"A1": "free", "A2": "sold", "A3": "free"}
+    assert then(done.position) == {"A1": "held", "A2": "sold", "A3": "free"}
+    before = callers.ada.get(f"{path}?as_of={paid.position}").json
+    assert before["categories"][0]["price_minor"] == 60_00
+    assert "available" not in before
+    after = callers.ada.get(f"{path}?as_of={done.position}").json
+    assert (after["categories"][0]["price_minor"], after["version"]) == (1_00, 2)
+    assert callers.ada.get(f"{path}?as_of=1").refusal == (404, "unknown")
+    assert callers.ada.get(f"{path}?as_of=then").refusal == (422, "malformed")
+    mine = f"/v1/orders/{order.json['order_id']}"
+    assert callers.ada.get(f"{mine}?as_of={order.position}").json["state"] == "HELD"
+    assert callers.ben.get(f"{mine}?as_of={order.position}").status == 404

@@ -36,6 +36,7 @@ from ledger.usecases.audit.states import (
     as_of,
     plain,
     stream_at,
+    streams_at,
     ticket_at,
 )
 from ledger.usecases.audit.telling import HistoryLine, history, stream_history
@@ -71,6 +72,7 @@ __all__ = [
     "plain",
     "stream_at",
     "stream_history",
+    "streams_at",
     "ticket_at",
     "when_of",
 ]

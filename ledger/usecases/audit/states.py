@@ -6,7 +6,7 @@ lists, mappings), as they are printed; what is sealed says only that it is.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from datetime import datetime
 from enum import Enum
@@ -132,6 +132,14 @@ def stream_at(
     if not isinstance(found, kind):
         raise NotThereYet(what=kind.TOPIC, position=its.position)
     return found, its
+
+
+def streams_at(
+    source: Ledger | Book, stream_ids: Collection[UUID], *, position: int
+) -> dict[UUID, Recorded]:
+    """Return those of the aggregates that were begun by a position, as they were."""
+    book = book_of(source)
+    return replayed(book, book.streams(stream_ids, position))
 
 
 def _ticket(book: Book, ticket_id: UUID, entries: Sequence[ExportedEvent]) -> ETicket:
