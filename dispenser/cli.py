@@ -18,11 +18,14 @@ from zoneinfo import ZoneInfo
 import click
 from rich.console import Console
 
+from card_bridge.folder.medium import laid
+from card_bridge.folder.option import FolderType
 from card_bridge.gateway import LedgerRefusal, LedgerUnreachable
 from card_bridge.http_gateway import HttpGateway
 from card_bridge.journal import Journal
 from card_bridge.keys import DeviceKey, KeyBundle, KeysError
 from card_bridge.profile.card import TicketCard
+from card_bridge.profile.medium import TicketMedium
 from card_bridge.protocol.commands import Picc
 from card_bridge.protocol.status import CardError
 from card_bridge.reader import CardReader
@@ -238,6 +241,12 @@ def _card_options(command: Any) -> Any:
     help="A card in software, in this file. Needs --virtual.",
 )
 @click.option("--virtual", is_flag=True, help="Yes, a card in software is meant.")
+@click.option(
+    "--medium",
+    "folder",
+    type=FolderType(),
+    help="A flash card or a disk instead, as folder:/path of where it is mounted.",
+)
 @click.pass_obj
 def present(
     machine: Machine,
@@ -247,16 +256,19 @@ def present(
     zone: tzinfo,
     answers: tuple[str, ...],
     card_file: Path | None,
+    folder: Path | None,
     *,
     virtual: bool,
 ) -> None:
     """Serve one card, and end."""
     if card_file is not None and not virtual:
         raise click.UsageError("--card-file is a card in software: say --virtual, too.")
+    if folder is not None and (card_file or reader):
+        raise click.UsageError("Say --medium, or which card is meant, not both.")
     keyboard = AnswersKeyboard(answers) if answers else LineKeyboard(sys.stdin)
     station = machine.station(device_id, keyboard=keyboard, printer=printer, zone=zone)
     _tell_doubts(station, told=())
-    with _card(reader, card_file) as card:
+    with _medium(reader, card_file, folder) as card:
         visit = station.present(card)
     machine.tell_visit(visit)
     sys.exit(EXIT_CODES[visit.state])
@@ -311,8 +323,14 @@ def resolve(machine: Machine, device_id: UUID, job_id: UUID, *, printed: bool) -
 
 
 @contextmanager
-def _card(reader: str | None, card_file: Path | None) -> Iterator[TicketCard]:
-    """Wait for a card in the reader, or open the card in software."""
+def _medium(
+    reader: str | None, card_file: Path | None, folder: Path | None
+) -> Iterator[TicketMedium]:
+    """Wait for a card in the reader, or open the folder, or the card in software."""
+    if folder is not None:
+        with laid(folder) as medium:
+            yield medium
+        return
     if card_file is not None:
         card = VirtualCard.load(card_file)
         with InProcessTransport(card.transmit, power_on=card.power_on) as lying:

@@ -11,10 +11,11 @@ from typing import Any
 
 import click
 
-from card_bridge.cli.context import Context, FolderType
+from card_bridge.cli.context import Context
 from card_bridge.cli.desk import blank_card, device_key, personalise_card, redeem
 from card_bridge.cli.selftest import selftest
 from card_bridge.cli.terminal import terminal
+from card_bridge.folder.option import FolderType
 from card_bridge.gateway import LedgerRefusal, LedgerUnreachable
 from card_bridge.journal import JournalDamaged
 from card_bridge.keys import KeysError

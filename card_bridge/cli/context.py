@@ -21,22 +21,6 @@ from card_bridge.transport.pcsc import reader_names, wait_for_card
 from card_bridge.virtual import VirtualCard
 
 
-class FolderType(click.ParamType[Path]):
-    """`folder:/path`, the one kind of medium that is named."""
-
-    name = "folder:PATH"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> Path:
-        if isinstance(value, Path):
-            return value
-        kind, _, path = str(value).partition(":")
-        if kind != "folder" or not path:
-            self.fail("say folder: and the path, such as folder:/media/card")
-        return Path(path)
-
-
 class Context:
     """What the options of the group have said."""
 

@@ -144,7 +144,8 @@ def test_a_ticket_does_not_open_on_another_volume_nor_in_another_slot(
     ],
 )
 def test_a_body_of_anything_else_is_refused_with_a_code(stage, volume, sealed):
-    (ticket_id, *_) = [state.ticket_id for state in known(stage, volume).slots]
+    ticket_id = known(stage, volume).slots[0].ticket_id
+    assert ticket_id is not None
     image = newest(volume).with_body(0, Body(ticket_id, sealed))
     for name in volume.contents():
         (volume.root / FOLDER / name).write_bytes(image.encode())

@@ -9,6 +9,7 @@ reported as aborted; the draft written in place.
 """
 
 from dataclasses import replace
+from functools import partial
 from uuid import UUID
 
 import pytest
@@ -143,7 +144,7 @@ def test_a_coupon_loses_no_use_and_gains_none(stage, ada, tmp_path, end):
     while torn:
         number += 1
         receipt = f"{end}-{number}"
-        torn = ENDS[end](volume, lambda laid, r=receipt: use(laid, r), number)
+        torn = ENDS[end](volume, partial(use, receipt=receipt), number)
         if torn:
             with volume.laid() as laid:
                 used = use(laid, receipt)

@@ -26,6 +26,7 @@ from card_bridge.folder.refusals import (
     NotPrepared,
 )
 from card_bridge.folder.store import DRAFT, FILES
+from card_bridge.protocol.ev2_auth import LocalKey
 from card_bridge.protocol.status import CardError, UnknownOutcome
 from ledger.vocabulary.medium_record import MalformedRecord
 from tests.card.folder.volumes import (
@@ -192,8 +193,8 @@ def test_what_was_written_and_not_committed_is_gone_when_it_is_opened_anew(tmp_p
         medium.find()
         write(medium, 1)
         assert len(medium.operations) == 2
-        medium.open(2, None)
-        assert medium.operations == ()
+        medium.open(2, LocalKey(bytes(16), bytes(16)))
+        assert not list(medium.operations)
         assert medium.read().stamped().seq == 0
 
 
