@@ -20,7 +20,8 @@ INSERT INTO outbox (position, party_id, kind, channel, target_id, about_id, deta
     due_at, lease_id, leased_until)
 SELECT n, gen_random_uuid(), 'sold', 'webhook',
     CASE WHEN n < 10 THEN gen_random_uuid() ELSE %(target)s END,
-    gen_random_uuid(), '{}', %(at)s, %(at)s, CASE WHEN n < 10 THEN gen_random_uuid() END,
+    gen_random_uuid(), '{}', %(at)s, %(at)s,
+    CASE WHEN n < 10 THEN gen_random_uuid() END,
     CASE WHEN n < 10 THEN %(at)s + interval '1 minute' END
 FROM generate_series(1, 5000) n
 """
