@@ -3,7 +3,7 @@
 Planted and caught: a cancelled offering listed as on sale; every issuer's offerings
 where one's are asked for; a seat that is held or sold shown as free; a page of seats
 that repeats the last one; a portion of repayments that leaves a ticket out; a look at
-the line that serves it.
+the line that serves it; what is so now told for what was so at a moment.
 """
 
 from __future__ import annotations
