@@ -22,6 +22,7 @@ from psycopg.rows import DictRow, dict_row
 from psycopg.sql import SQL, Identifier
 
 from ledger.adapters.answers import AnswerStore
+from ledger.adapters.attempts import Attempts
 from ledger.adapters.card_authority import MasterKeys
 from ledger.adapters.embedded_postgres import EmbeddedPostgres
 from ledger.adapters.job_desk import JobDesk
@@ -32,13 +33,16 @@ from ledger.adapters.key_encryption import (
     secret_keys,
 )
 from ledger.adapters.log_keys import LogKeys
+from ledger.adapters.logins import PASSWORD_RESET, Logins
 from ledger.adapters.migrator import migrate
 from ledger.adapters.outbox import EMAIL, WEBHOOK
+from ledger.adapters.passwords import Passwords
 from ledger.adapters.peers import Peers
 from ledger.adapters.pkcs11_key import Pkcs11Key, Token
 from ledger.adapters.roles import DatabaseRole, ensure, speaking_as
 from ledger.adapters.sandbox_payments import SandboxPayments
 from ledger.adapters.secrets import FileSecrets, SecretsError
+from ledger.adapters.sessions import Sessions
 from ledger.adapters.smtp import BadServer, Mail, MailServer
 from ledger.adapters.stock_desk import PostgresStockDesk
 from ledger.adapters.subscriptions import Subscriptions
@@ -55,6 +59,7 @@ from ledger.log.policy import BadPolicy, Policy
 from ledger.log.proof_store import ProofStore
 from ledger.log.publisher import Publisher
 from ledger.log.recorder import connect, environment
+from ledger.policies.letters import PasswordReset
 from ledger.ports import Channel, PaymentProvider
 from ledger.projections.accounts import AccountsView
 from ledger.projections.cases import CasesView
@@ -74,6 +79,7 @@ from ledger.projections.sales import SalesView
 from ledger.projections.wallet import WalletView
 from ledger.settings import Settings
 from ledger.usecases import stock_search
+from ledger.usecases.signing_in import People
 
 # What the sandbox of payments has done: no real provider is asked yet.
 PAYMENTS_FILE = "sandbox_payments.json"
@@ -125,6 +131,7 @@ class Installation:
     log_keys: LogKeys
     policy: Policy
     tokens: TokenStore
+    people: People
     answers: AnswerStore
     desk: PostgresStockDesk
     provider: PaymentProvider
@@ -187,6 +194,7 @@ class Installation:
             personal=self.personal,
             subscriptions=self.subscriptions,
             channels=_channels(self.settings),
+            letters={PASSWORD_RESET: PasswordReset(self.people.logins, self.origin)},
             origin=self.origin,
             new_id=new_id,
             chance=SystemRandom().random,
@@ -195,6 +203,7 @@ class Installation:
                 lambda at, limit: self.tokens.clean(
                     before=at - KEEP_TOKENS, limit=limit
                 ),
+                self.people.clean,
             ),
         )
         desk = JobDesk(
@@ -263,6 +272,8 @@ def _assembled(
     assert isinstance(factory, PostgresFactory)
     datastore = factory.datastore
     desk = PostgresStockDesk(datastore)
+    personal = SubjectCipher(datastore, key_encryption=keyring(settings, secrets))
+    pepper = secrets.people_pepper()
     ledger.hear(stock_search.telling(desk))
     return Installation(
         settings=settings,
@@ -270,7 +281,7 @@ def _assembled(
         clock=clock,
         ledger=ledger,
         datastore=datastore,
-        personal=SubjectCipher(datastore, key_encryption=keyring(settings, secrets)),
+        personal=personal,
         cards=MasterKeys(
             secrets.card_masters(), continuation=secrets.card_continuation()
         ),
@@ -278,6 +289,12 @@ def _assembled(
         log_keys=LogKeys(settings.keys_home, secrets.log_key()),
         policy=_policy(settings),
         tokens=TokenStore(datastore),
+        people=People(
+            logins=Logins(datastore, personal, pepper=pepper),
+            sessions=Sessions(datastore),
+            attempts=Attempts(datastore, pepper=pepper),
+            passwords=Passwords(),
+        ),
         answers=AnswerStore(datastore, pepper=secrets.answer_pepper()),
         desk=desk,
         provider=SandboxPayments(

@@ -115,6 +115,11 @@ class FileSecrets:
         key = self._bytes("print")
         return hmac.new(key, b"eticket-ledger stored answers", "sha256").digest()
 
+    def people_pepper(self) -> bytes:
+        """What login names are found by, and the codes of letters are made from."""
+        key = self._bytes("print")
+        return hmac.new(key, b"eticket-ledger people", "sha256").digest()
+
     def card_masters(self) -> Mapping[str, Any]:
         """The cards' master keys in hex by name, and their `key_version`."""
         masters: Mapping[str, Any] = self._kept["cards"]

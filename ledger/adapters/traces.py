@@ -33,6 +33,10 @@ _FORGET = (
     "DELETE FROM {}.webhook_subscriptions WHERE party_id = %(id)s",
     "DELETE FROM {}.stored_answers WHERE actor = %(id)s::text",
     "DELETE FROM {}.case_evidence WHERE subject_id = %(id)s",
+    "DELETE FROM {}.people_logins WHERE party_id = %(id)s",
+    "DELETE FROM {}.people_sessions WHERE party_id = %(id)s",
+    "DELETE FROM {}.people_invitations WHERE party_id = %(id)s",
+    "DELETE FROM {}.people_resets WHERE party_id = %(id)s",
 )
 
 

@@ -19,7 +19,7 @@ from ledger.jobs.schedule import GoesOn, Job
 from ledger.jobs.tidy import EndingValidity, Tidying
 from ledger.policies.deadlines import NotingDeadlines
 from ledger.policies.following import Notifying, PolicyFollower
-from ledger.policies.sending import Sender
+from ledger.policies.sending import Letter, Sender
 from ledger.ports import Channel, PaymentProvider, PersonalData, StockDesk
 from ledger.projections.runner import Runner
 from ledger.projections.wallet import WalletView
@@ -47,6 +47,7 @@ class Parts:
     personal: PersonalData = field(repr=False)
     subscriptions: Subscriptions
     channels: Mapping[str, Channel]
+    letters: Mapping[str, Letter]
     origin: str
     new_id: Callable[[], UUID]
     chance: Callable[[], float]
@@ -68,6 +69,7 @@ def catalogue(its: Parts) -> Sequence[Job]:
         its.subscriptions,
         its.personal,
         its.channels,
+        its.letters,
         origin=its.origin,
         new_id=its.new_id,
         chance=its.chance,

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
+from types import MappingProxyType
+from typing import Protocol
 from uuid import UUID
 
-from ledger.adapters.outbox import EMAIL, Delivery, Outbox
+from ledger.adapters.outbox import EMAIL, Delivery, Notification, Outbox
 from ledger.adapters.subscriptions import Subscriptions
 from ledger.aggregates.party import Party
 from ledger.application import Ledger
 from ledger.policies.composing import compose
-from ledger.ports import Channel, Destination, PersonalData, Undelivered
+from ledger.ports import Channel, Destination, Message, PersonalData, Undelivered
 
 ATTEMPTS_MAX = 12
 """Over about a day and a half."""
@@ -30,6 +32,13 @@ LEASE_S = 180.0
 """More than any channel takes for one message."""
 
 SENT, DEAD, DROPPED = "sent", "dead", "dropped"
+
+
+class Letter(Protocol):
+    """A kind of message to one person that no event is behind."""
+
+    def written(self, notification: Notification) -> tuple[Message, Destination] | None:
+        """Return it and where it goes; None: there is nothing to say any more."""
 
 
 class _NothingToSend(Exception):
@@ -55,17 +64,22 @@ class Sender:
         subscriptions: Subscriptions,
         personal: PersonalData,
         channels: Mapping[str, Channel],
+        letters: Mapping[str, Letter] = MappingProxyType({}),
         *,
         origin: str,
         new_id: Callable[[], UUID],
         chance: Callable[[], float],
     ) -> None:
-        """`channels` by name; of a way that is not set up, messages are dropped."""
+        """`channels` by name; of a way that is not set up, messages are dropped.
+
+        `letters` by kind: what is not a notification of an event.
+        """
         self._ledger = ledger
         self._outbox = outbox
         self._subscriptions = subscriptions
         self._personal = personal
         self._channels = channels
+        self._letters = letters
         self._origin = origin
         self._new_id = new_id
         self._chance = chance
@@ -103,6 +117,14 @@ class Sender:
         name = self._personal.open(party.id, party.name_sealed)
         if name is None:
             raise _NothingToSend("the recipient was erased")
+        letter = self._letters.get(its.notification.kind)
+        if letter is not None:
+            written = letter.written(its.notification)
+            if written is None:
+                raise _NothingToSend("there is nothing to say any more")
+            message, to = written
+            channel.deliver(message, to, at=at)
+            return
         to = self._contact(party) if its.channel == EMAIL else self._url(its, at)
         message = compose(
             self._ledger, its.notification, origin=self._origin, name=name or None

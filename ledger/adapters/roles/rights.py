@@ -58,6 +58,11 @@ MAY: Mapping[str, Rights] = {
     "stored_answers": _rights(app=_KEEP),
     "access_tokens": _rights(app=_KEEP),
     "case_evidence": _rights(app="SELECT INSERT DELETE"),
+    "people_logins": _rights(app=_KEEP),
+    "people_invitations": _rights(app=_KEEP),
+    "people_resets": _rights(app=_KEEP),
+    "people_sessions": _rights(app=_KEEP),
+    "people_attempts": _rights(app=_KEEP),
     "subject_keys": _rights(app="SELECT INSERT UPDATE"),
     # What follows from events, and the jobs' runs.
     "policy_tracking": _rights(app=_KEEP),
