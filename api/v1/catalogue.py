@@ -223,7 +223,8 @@ class OfferingIn(Strict):
         )
         if mixed or not (one or several):
             raise ValidationError(
-                "Give price_minor with places, or categories with blocks."
+                "Give price_minor with places, or categories with blocks.",
+                "blocks" if data["categories"] else "places",
             )
 
 
