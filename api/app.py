@@ -57,12 +57,14 @@ from api.v1 import (
     parties,
     payments,
     payouts,
+    people,
     projections,
     purses,
     redemptions,
     refunds,
     registered_sales,
     sales,
+    sessions,
     stock,
     subjects,
     taps,
@@ -136,6 +138,8 @@ def _routes(app: Flask, its: Installation) -> Document:
     for blueprint in (
         health.blueprint(its.ledger),
         parties.blueprint(its.ledger, its.personal, its.tokens, its.clock),
+        people.blueprint(its.ledger, its.people, its.clock),
+        sessions.blueprint(its.ledger, its.people, its.clock),
         subjects.blueprint(its.ledger, its.personal, its.traces, its.clock),
         accounts.blueprint(its.ledger, views.accounts, waiting, its.clock),
         purses.blueprint(its.ledger, views.accounts, views.entries, waiting, its.clock),
@@ -230,7 +234,7 @@ def _guard(app: Flask, its: Installation, requests: RequestLog) -> None:
     if says.proxies:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=says.proxies, x_proto=says.proxies)  # type: ignore[method-assign]
     app.before_request(limits.before_guard)
-    Guard(its.tokens, its.clock).install(app)
+    Guard(its.tokens, its.people.sessions, its.clock).install(app)
     app.before_request(limits.after_guard)
     app.after_request(limits.after_answer)
 

@@ -10,7 +10,9 @@ from uuid import UUID
 
 from flask import Flask, g, request
 
+from api import session_cookie
 from api.problems import Unauthenticated
+from ledger.adapters.sessions import Sessions
 from ledger.adapters.tokens import Principal, TokenStore
 from ledger.application import Cause, CommitTerms
 from ledger.clock import Clock
@@ -33,6 +35,7 @@ DISPENSER = _any_of(Role.DISPENSER)
 SHOP = _any_of(Role.SHOP)
 PERSONALISER = _any_of(Role.PERSONALISER)
 AUDITOR = _any_of(Role.AUDITOR)
+PEOPLE = _any_of(Role.BUYER, Role.ISSUER, Role.SHOP, Role.OPERATOR, Role.AUDITOR)
 AT_TERMINAL = _any_of(Role.BUYER, Role.TERMINAL)
 READS_TICKETS = _any_of(Role.BUYER, Role.ISSUER, Role.OPERATOR, Role.AUDITOR)
 TAPS = _any_of(Role.BUYER, Role.TERMINAL, Role.DISPENSER, Role.SHOP)
@@ -88,6 +91,14 @@ ACCESS: Mapping[str, Who] = MappingProxyType(
         f"POST {_PARTY}/erasure-request": TOLD,
         f"POST {_PARTY}/erasure": OPERATOR,
         "POST /v1/tokens": OPERATOR,
+        "POST /v1/invitations": OPERATOR,
+        "POST /v1/sign-ups": PUBLIC,
+        "POST /v1/password-resets": PUBLIC,
+        "POST /v1/password-resets/completion": PUBLIC,
+        "PUT /v1/me/password": PEOPLE,
+        "POST /v1/sessions": PUBLIC,
+        "GET /v1/me/session": PEOPLE,
+        "DELETE /v1/sessions/current": PEOPLE,
         "GET /v1/me": ANY,
         "GET /v1/me/accounts": BUYER | ISSUER,
         "GET /v1/me/accounts/<path:account>/entries": BUYER | ISSUER,
@@ -251,8 +262,9 @@ class WrongToken(Denied):
 class Guard:
     """Stands before every route; what it found out is asked of it behind."""
 
-    def __init__(self, tokens: TokenStore, clock: Clock) -> None:
+    def __init__(self, tokens: TokenStore, sessions: Sessions, clock: Clock) -> None:
         self._tokens = tokens
+        self._sessions = sessions
         self._clock = clock
 
     def install(self, app: Flask) -> None:
@@ -271,6 +283,20 @@ class Guard:
         g.principal = principal
 
     def _principal(self) -> Principal:
+        session = None
+        if "Authorization" not in request.headers:
+            session = session_cookie.read()
+        return self._of_token() if session is None else self._of_session(session)
+
+    def _of_session(self, session: str) -> Principal:
+        found = self._sessions.find(session, at=self._clock.now())
+        if found is None:
+            raise Unauthenticated
+        session_cookie.require_token(session)
+        g.session, g.session_until = session, found.expires_at
+        return found.principal
+
+    def _of_token(self) -> Principal:
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
         if scheme.lower() != "bearer":
             raise Unauthenticated

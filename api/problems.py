@@ -14,6 +14,7 @@ from structlog.stdlib import BoundLogger
 from werkzeug.exceptions import HTTPException
 
 from api.limits import TooMany
+from ledger.adapters.attempts import SlowDown
 from ledger.application import VersionStale
 from ledger.errors import Conflict, Denied, Malformed, Missing, Refusal
 
@@ -74,6 +75,7 @@ STATUS_OF: Mapping[type[Refusal], HTTPStatus] = {
     MalformedJson: HTTPStatus.BAD_REQUEST,
     VersionStale: HTTPStatus.PRECONDITION_FAILED,
     TooMany: HTTPStatus.TOO_MANY_REQUESTS,
+    SlowDown: HTTPStatus.TOO_MANY_REQUESTS,
 }
 
 

@@ -9,6 +9,7 @@ from werkzeug.routing import BaseConverter
 
 from api.openapi.fields import Strict, about
 from api.problems import MEDIA_TYPE
+from api.session_cookie import COOKIE, TOKEN_HEADER
 from ledger.vocabulary.medium_record import UID_LENGTH
 
 VERSION = "1"
@@ -83,6 +84,18 @@ class Document(Api):  # type: ignore[misc]
         self.spec.components.security_scheme(
             "token",
             {"type": "http", "scheme": "bearer", "description": "See POST /v1/tokens."},
+        )
+        self.spec.components.security_scheme(
+            "session",
+            {
+                "type": "apiKey",
+                "in": "cookie",
+                "name": COOKIE,
+                "description": (
+                    "For pages: see POST /v1/sessions. What changes something carries"
+                    f" the session's token in {TOKEN_HEADER} as well."
+                ),
+            },
         )
 
     def as_dict(self) -> dict[str, Any]:

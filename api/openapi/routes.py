@@ -245,7 +245,7 @@ def _said(
 ) -> dict[str, Any]:
     """Return what the document says beside the shapes."""
     said: dict[str, Any] = {
-        "security": [{"token": []}] if who != PUBLIC else [],
+        "security": [{"token": []}, {"session": []}] if who != PUBLIC else [],
         "responses": {"default": _PROBLEM},
     }
     if who != PUBLIC:

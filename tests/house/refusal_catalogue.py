@@ -45,6 +45,9 @@ DO: Mapping[str, str] = {
         "Take another copy; nothing of this one was kept. If all its files are as they"
         " were written, the log was changed before or since: compare checkpoints."
     ),
+    "bad_password": (
+        "Choose another: a few words that belong together for nobody else."
+    ),
     "cap": "Ask a lower price; the facts name the highest.",
     "card_write_pending": (
         "Tap the card at the terminal where the write was interrupted; that settles it."
@@ -64,6 +67,9 @@ DO: Mapping[str, str] = {
     "epoch_stale": "What you look at is old. Read it anew, and decide anew.",
     "evidence_fixed": "Give the other content as another piece of evidence.",
     "expired": "The time for this is over; begin anew.",
+    "from_elsewhere": (
+        "Send it from a page of this server, with the token of GET /v1/me/session."
+    ),
     "frozen": "Wait for the case, or ask the transaction centre about it.",
     "idempotency": (
         "Use another reference or key for another request; the same one gives the same"
@@ -89,6 +95,7 @@ DO: Mapping[str, str] = {
         " and compare."
     ),
     "log_exists": "Choose another schema and another origin; `log list` tells them.",
+    "login_taken": ("Sign in with the account there is, or choose another login name."),
     "malformed": (
         "Correct the request as the sentence says; as it is, it is never accepted."
     ),
@@ -157,6 +164,9 @@ DO: Mapping[str, str] = {
     ),
     "unknown": "Check the id. What is not yours to know of is unknown, too.",
     "workroom_missing": "Run that as an administrator of the database; rebuild again.",
+    "wrong_password": (
+        "Try again, or ask for a new password: POST /v1/password-resets."
+    ),
 }
 
 OPENING = """\
