@@ -18,8 +18,8 @@ from datetime import datetime, timedelta
 from typing import Any, LiteralString
 from uuid import UUID
 
+from eventsourcing.persistence import IntegrityError
 from eventsourcing.postgres import PostgresDatastore
-from psycopg import errors
 from psycopg.rows import DictRow
 
 from ledger.errors import Conflict, Unknown
@@ -117,7 +117,7 @@ class Logins:
         }
         try:
             row = self._one(_OPEN, values)
-        except errors.UniqueViolation:
+        except IntegrityError:
             raise LoginTaken from None
         if row is None:
             raise Unknown(what=INVITATION)

@@ -1,4 +1,9 @@
-"""A page's session: a cookie out of reach, over in time, moved by its own pages alone."""
+"""A page's session: a cookie out of reach of scripts, over in time, of its own pages.
+
+Planted and caught: a session that use keeps alive beyond its end; the token of any
+session taken for any other; sessions that another password leaves open; a cookie that
+scripts can read.
+"""
 
 from datetime import timedelta
 
