@@ -19,12 +19,12 @@ demo: setup ## Tell the whole story, from purchase to a refused clone (in .demo/
 PYTEST := $(BIN)/pytest -n 3 --dist loadfile
 
 # Where the system packages may not be installed, CI fails; anybody else goes without
-# the tests that talk to a PC/SC daemon or to a software security module.
+# the tests that talk to a PC/SC daemon, to a software security module, or by curl.
 test: setup ## Run every test. ARGS=... goes to pytest.
 	@if tools/system-packages.sh tests; then $(PYTEST) $(ARGS); \
 	elif [ "$$CI" = true ]; then exit 1; \
-	else echo "Left out: the tests that need a PC/SC daemon or SoftHSM."; \
-	$(PYTEST) -m "not pcsc and not pkcs11" $(ARGS); fi
+	else echo "Left out: the tests that need a PC/SC daemon, SoftHSM, or curl and jq."; \
+	$(PYTEST) -m "not pcsc and not pkcs11 and not curl" $(ARGS); fi
 
 check: setup ## Check format, lint, types and the import contracts.
 	$(BIN)/ruff format --check .

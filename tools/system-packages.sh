@@ -3,7 +3,7 @@
 #
 #   tools/system-packages.sh build   what building pyscard needs
 #   tools/system-packages.sh tests   what some tests use: a PC/SC daemon, code readers,
-#                                  a security module in software
+#                                  a security module in software, curl and jq
 #
 # Installs with apt where it may (as root, or by sudo that asks nothing); where it may
 # not, says in one sentence what to install and exits 1. Nothing missing: does nothing.
@@ -34,6 +34,8 @@ tests_need() {
     has zbarimg || need zbar-tools
     has pdftoppm || need poppler-utils
     has softhsm2-util || need softhsm2
+    has curl || need curl
+    has jq || need jq
 }
 
 apt() {
