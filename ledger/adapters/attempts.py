@@ -94,11 +94,13 @@ class Attempts:
 
     def succeeded(self, its: Attempt, *, at: datetime) -> None:
         """Take an attempt back: it was right, and from here one is known now."""
+        forgiven = {its.name, its.address} if not its.known else set()
+        values = {"at": at, "until": at + KNOWN_FOR}
         with self._datastore.transaction(commit=True) as cursor:
-            others = [] if its.known else sorted((its.name, its.address))
-            for key in others:
-                cursor.execute(_FORGIVE, {"key": key})
-            cursor.execute(_KNOWN, {"key": its.here, "at": at, "until": at + KNOWN_FOR})
+            # In the order in which `begin` takes them, or two could wait in a ring.
+            for key in sorted(forgiven | {its.here}):
+                statement = _KNOWN if key == its.here else _FORGIVE
+                cursor.execute(statement, {"key": key, **values})
 
     def clean(self, *, at: datetime, limit: int) -> int:
         """Forget what has no say any more; return how much that was."""

@@ -68,10 +68,10 @@ class Passwords:
         """Say whether a password is the one. None, nobody's, takes as long and no."""
         with self._place():
             try:
-                same = self._hasher.verify(kept or self._nobodys, normal(password))
+                self._hasher.verify(kept or self._nobodys, normal(password))
             except VerificationError:
                 return False
-        return same and kept is not None
+        return kept is not None
 
     def outdated(self, kept: str) -> bool:
         """Say whether it was hashed by other parameters than are used now."""

@@ -52,7 +52,7 @@ class Page:
 
     @property
     def session(self) -> str:
-        (cookie,) = self.client._cookies.values()
+        (cookie,) = (self.client._cookies or {}).values()
         return str(cookie.value)
 
 

@@ -2,7 +2,7 @@
 
 Planted and caught: a hash that is not made for unknown names; a name's failures that
 make its owner wait; an invitation that opens twice; a reset that leaves its code valid;
-attempts counted only after the password was looked at.
+attempts at once that do not wait for each other.
 """
 
 import re
@@ -16,7 +16,7 @@ import pytest
 from argon2 import PasswordHasher
 
 from ledger.adapters import passwords
-from ledger.adapters.attempts import ADDRESS, HERE, NAME, Pace, delay_s
+from ledger.adapters.attempts import ADDRESS, HERE, NAME, Pace, SlowDown, delay_s
 from ledger.adapters.passwords import BadPassword, Passwords, require_good
 from ledger.usecases.signing_in import People, sign_in
 from tests.api.signed_in import ADA, BOATS, KETTLE, Page, account, invited
@@ -234,7 +234,7 @@ def test_a_name_that_nobody_has_is_answered_alike_and_costs_as_much(
 
 
 def test_guessing_gets_slower_and_slower(page, clock):
-    waits = []
+    waits: list[int] = []
     while len(waits) < 6:
         told = page.sign_in(password=BOATS)
         if told.refusal == SLOW:
@@ -277,7 +277,7 @@ def test_many_guesses_at_once_are_not_many_free_ones(page, installation, clock):
         its = installation.people.attempts
         try:
             return its.begin(name="n", address="a", at=clock.now())
-        except passwords.SlowDown:
+        except SlowDown:
             return None
 
     with ThreadPoolExecutor(6) as pool:
@@ -321,6 +321,12 @@ def letters(installation, box):
     return sent
 
 
+def code_in(text: str) -> str:
+    """Return the code of a letter: it stands alone on its line, set in."""
+    (code,) = re.findall(r"^ {4}(\S+)\s*$", text, re.MULTILINE)
+    return str(code)
+
+
 def test_a_forgotten_password_is_reset_by_letter_once(page, installation):
     page.sign_in()
     with mailbox() as box:
@@ -328,7 +334,7 @@ def test_a_forgotten_password_is_reset_by_letter_once(page, installation):
         assert asked.status == 202
         ((to, text),) = letters(installation, box)
     assert to == [ADA]
-    code = re.search(r"^ {4}(\S+)\s*$", text, re.MULTILINE).group(1)
+    code = code_in(text)
     assert code not in repr(stored(installation, "people_resets"))
     assert code not in repr(stored(installation, "outbox"))
     assert ADA not in repr(stored(installation, "outbox"))
@@ -345,7 +351,7 @@ def test_a_code_is_over_in_time(page, installation, clock):
     with mailbox() as box:
         page.call("POST", "/v1/password-resets", json={"login_name": ADA})
         ((_, text),) = letters(installation, box)
-    code = re.search(r"^ {4}(\S+)\s*$", text, re.MULTILINE).group(1)
+    code = code_in(text)
     clock.passes(minutes=30)
     body = {"code": code, "new": BOATS}
     done = page.call("POST", "/v1/password-resets/completion", json=body)
