@@ -33,17 +33,21 @@ class Page:
         return said
 
     def call(self, method: str, path: str, **more: Any) -> Said:
-        headers = {"Origin": self.at, "Sec-Fetch-Site": "same-origin"}
+        # None takes a header away.
+        headers: dict[str, str | None] = {
+            "Origin": self.at,
+            "Sec-Fetch-Site": "same-origin",
+        }
         if self.token is not None:
             headers["CSRF-Token"] = self.token
         for name, value in more.pop("headers", {}).items():
             headers[name] = value
-        headers = {name: value for name, value in headers.items() if value is not None}
+        sent = {name: value for name, value in headers.items() if value is not None}
         answer = self.client.open(
             path,
             method=method,
             base_url=self.at,
-            headers=headers,
+            headers=sent,
             environ_overrides={"REMOTE_ADDR": more.pop("address", "198.51.100.7")},
             **more,
         )
