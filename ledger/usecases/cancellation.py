@@ -22,7 +22,7 @@ from ledger.aggregates.e_ticket.refusals import InDispense
 from ledger.aggregates.e_ticket.states import TERMINAL
 from ledger.aggregates.offering import NotTheIssuer, Offering
 from ledger.application import Cause, Ledger, Work, attempt
-from ledger.errors import Conflict, Unknown
+from ledger.errors import Conflict, Overtaken, Unknown
 from ledger.usecases import cases, stories, unwinding
 from ledger.vocabulary.ids import case_id
 
@@ -198,7 +198,14 @@ def _pay_back(
     story = stories.story_of(work, ticket_id, held_since=at)
     plan = Plan(tuple(take_back_for_money(story)), ())
     scope = case_id("cancelled", f"{offering_id}/{ticket_id}")
-    unwinding.carry_out(work, _case(work, offering_id), plan, scope=scope, at=at)
+    read = ticket.version
+    try:
+        unwinding.carry_out(work, _case(work, offering_id), plan, scope=scope, at=at)
+    except Conflict:
+        # Another may have paid it since, and what was read later shows that.
+        if ledger.ticket(ticket_id).version != read:
+            raise Overtaken from None
+        raise
     work.record(cause)
     return True
 

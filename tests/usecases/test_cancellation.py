@@ -14,7 +14,7 @@ from ledger.aggregates.e_ticket import Life, Terms
 from ledger.aggregates.offering import NotTheIssuer, OfferingCancelled
 from ledger.aggregates.sale import Sale, SaleState
 from ledger.application import Work
-from ledger.usecases import cancellation, chargebacks, stock
+from ledger.usecases import cancellation, chargebacks, stock, stories
 from tests.domain.examples import ALICE, BOB, CAROL, HOUR, ISSUER, NOON
 from tests.usecases.court import CAUSE, CLERK
 from tests.usecases.meeting import at_once
@@ -95,6 +95,22 @@ def test_14_of_a_cancellation_and_an_accept_at_once_who_paid_gets_it_once(
     assert {each for each in told if isinstance(each, str)} <= {"terminal", "no_offer"}
     assert purse(court, ALICE) == 20_000
     assert purse(court, BOB) == 0
+
+
+def test_14_who_is_overtaken_while_he_reads_looks_again(court, monkeypatch):
+    ticket_id = court.buy()
+    cancel(court)
+    tell = stories.story_of
+
+    def overtaken(*told, **since):
+        monkeypatch.setattr(stories, "story_of", tell)
+        run(court)  # Between the reading of the ticket and of its order.
+        return tell(*told, **since)
+
+    monkeypatch.setattr(stories, "story_of", overtaken)
+    assert run(court).kept == ()
+    assert court.ledger.ticket(ticket_id).life == Life.REFUNDED
+    assert purse(court, ALICE) == 10_000
 
 
 def test_14_a_gift_is_paid_back_to_who_bought_it(court):
