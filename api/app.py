@@ -13,7 +13,7 @@ from flask import Flask, Response, g, request
 from structlog.stdlib import BoundLogger
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from api import conditions, problems
+from api import conditions, metrics, problems
 from api.auth import Guard
 from api.idempotency import Idempotency
 from api.lane import Lane
@@ -113,6 +113,7 @@ def create_app(installation: Installation) -> Flask:
         installation.answers, installation.ledger.recorder, installation.clock
     ).install(app)
     installation.ledger.hear(heard)
+    installation.ledger.recorder.on_append = metrics.appended
     _serve_document(app, _routes(app, installation))
     return app
 

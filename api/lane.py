@@ -16,6 +16,7 @@ from collections.abc import Iterable
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
+from api import metrics
 from api.limits import Limits, address_of
 from api.openapi.routes import read_json
 from api.positions import recorded
@@ -139,6 +140,7 @@ class Lane:
             return None
         if not self._limits.admit(str(asked.device_id)):
             return None
+        metrics.judged(judged.verdict)
         return answer_of(judged, asked.purposes.__getitem__), asked.position
 
 

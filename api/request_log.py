@@ -1,4 +1,4 @@
-"""One line a request: no names, no bodies, no tokens, no query."""
+"""One line a request, and one count: no names, no bodies, no tokens, no query."""
 
 from __future__ import annotations
 
@@ -7,13 +7,15 @@ import time
 
 from structlog.stdlib import BoundLogger
 
+from api import metrics
+
 _TRACEPARENT = re.compile(
     r"(?!ff)[0-9a-f]{2}-(?P<trace>[0-9a-f]{32})-(?P<parent>[0-9a-f]{16})-[0-9a-f]{2}"
 )
 
 
 class RequestLog:
-    """Writes what became of each request, wherever it was answered."""
+    """Is told what became of each request, wherever it was answered."""
 
     def __init__(self, log: BoundLogger) -> None:
         self._log = log
@@ -30,6 +32,10 @@ class RequestLog:
         began: float,
     ) -> None:
         """`route` is the template, without ids; `began` is of `time.perf_counter`."""
+        seconds = time.perf_counter() - began
+        metrics.answered(
+            method=method, route=route, status=status, code=code, seconds=seconds
+        )
         self._log.info(
             "request",
             request=request_id,
@@ -38,7 +44,7 @@ class RequestLog:
             route=route,
             status=status,
             code=code,
-            ms=round((time.perf_counter() - began) * 1000, 2),
+            ms=round(seconds * 1000, 2),
         )
 
 

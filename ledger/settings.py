@@ -112,6 +112,12 @@ class Settings:
     webhooks_loopback: bool = False
     """For development: webhooks may go to this machine, by http as well."""
 
+    metrics_port: int | None = None
+    """Where `ledgerctl serve` answers Prometheus at `/metrics`; 0: at a free port;
+    None: nowhere."""
+
+    metrics_host: str = "127.0.0.1"
+
     log_level: str = "info"
 
     @property
@@ -254,5 +260,7 @@ _READ: Mapping[str, Callable[[str, str], Any]] = {
     "pkcs11_key": _label,
     "pkcs11_pin": lambda _, value: value,
     "pkcs11_pin_file": _file,
+    "metrics_port": _whole(0, PORT_MAX),
+    "metrics_host": _matching(_HOST, "a host name or an IP address"),
     "log_level": _log_level,
 }

@@ -10,6 +10,7 @@ from threading import Event
 
 import click
 
+from api import metrics
 from api.app import make_log
 from api.cli.opened import opened
 from api.cli.parent import end_with_parent
@@ -59,6 +60,7 @@ def work(*, with_parent: bool) -> None:
         end_with_parent()
     with opened() as its:
         log = make_log(its.settings.log_level)
+        its.ledger.recorder.on_append = metrics.appended
         log.info("jobs", state="running")
         its.schedule().run_forever(stop)
         log.info("jobs", state="ended")

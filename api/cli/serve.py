@@ -24,10 +24,12 @@ from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import FrameType
 
 import click
 
+from api.cli.figures import FOLDER, shown
 from ledger.bootstrap import Installation, open_installation
 from ledger.settings import Settings
 
@@ -52,10 +54,13 @@ def serve(settings: Settings, *, port_file: Path | None) -> None:
     for each in (signal.SIGTERM, signal.SIGINT):
         signal.signal(each, _stop)
     with ExitStack() as opened:
-        ask_witnesses(opened.enter_context(open_installation(settings)))
+        its = opened.enter_context(open_installation(settings))
+        ask_witnesses(its)
         listener = opened.enter_context(_listen(settings.host, settings.port))
         port = listener.getsockname()[1]
-        children = Children(replace(settings, port=port), listener)
+        counts = opened.enter_context(TemporaryDirectory(prefix="ledger-metrics-"))
+        metrics_port = _show_metrics(opened, its, counts)
+        children = Children(replace(settings, port=port), listener, counts)
         opened.callback(children.end)
         try:
             children.start()
@@ -64,11 +69,27 @@ def serve(settings: Settings, *, port_file: Path | None) -> None:
                 opened.callback(port_file.unlink, missing_ok=True)
                 _write(port_file, f"{port}\n")
             click.echo(f"The ledger answers at http://{_shown(settings.host)}:{port}")
+            if metrics_port is not None:
+                host = _shown(settings.metrics_host)
+                click.echo(f"Metrics are at http://{host}:{metrics_port}/metrics")
             while True:
                 children.look_after()
                 time.sleep(LOOK_S)
         except _Stop:
             return
+
+
+def _show_metrics(opened: ExitStack, its: Installation, folder: str) -> int | None:
+    """Answer Prometheus, if the settings say where; return the port."""
+    host, port = its.settings.metrics_host, its.settings.metrics_port
+    if port is None:
+        return None
+    try:
+        return opened.enter_context(shown(its, folder, host=host, port=port))
+    except OSError as error:
+        raise ServeError(
+            f"Port {port} of {host}, for metrics, cannot be had: {error.strerror}."
+        ) from None
 
 
 def ask_witnesses(its: Installation) -> None:
@@ -83,14 +104,18 @@ def ask_witnesses(its: Installation) -> None:
 class Children:
     """The processes that do the work; all end when this one does."""
 
-    def __init__(self, settings: Settings, listener: socket.socket) -> None:
+    def __init__(
+        self, settings: Settings, listener: socket.socket, counts: str
+    ) -> None:
+        """`counts` is the folder in which they count together."""
         self._settings = settings
         self._listener = listener
+        self._counts = counts
         self._web: subprocess.Popen[bytes] | None = None
         self._helpers = [
-            _Helper("projections", "run", "--with-parent"),
-            _Helper("log", "publish", "--with-parent"),
-            _Helper("jobs", "work", "--with-parent"),
+            _Helper(counts, "projections", "run", "--with-parent"),
+            _Helper(counts, "log", "publish", "--with-parent"),
+            _Helper(counts, "jobs", "work", "--with-parent"),
         ]
 
     def start(self) -> None:
@@ -103,6 +128,7 @@ class Children:
                 f"--workers={self._settings.workers}",
                 f"--threads={self._settings.threads}",
             ],
+            self._counts,
             descriptor,
         )
         for helper in self._helpers:
@@ -125,14 +151,15 @@ class Children:
 class _Helper:
     """A command of ours that runs beside the web server, and comes back."""
 
-    def __init__(self, *command: str) -> None:
+    def __init__(self, counts: str, *command: str) -> None:
+        self._counts = counts
         self._command = command
         self._process: subprocess.Popen[bytes] | None = None
         self._started = 0.0
 
     def start(self) -> None:
         self._started = time.monotonic()
-        self._process = _run(["api.cli", *self._command])
+        self._process = _run(["api.cli", *self._command], self._counts)
 
     def look_after(self) -> None:
         died = self._process is not None and self._process.poll() is not None
@@ -143,10 +170,13 @@ class _Helper:
         _end(self._process)
 
 
-def _run(module: Sequence[str], *descriptors: int) -> subprocess.Popen[bytes]:
+def _run(
+    module: Sequence[str], counts: str, *descriptors: int
+) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
         [sys.executable, "-m", *module],
         stdin=subprocess.PIPE,
+        env={**os.environ, FOLDER: counts},  # noqa: TID251, handed on and not read.
         pass_fds=descriptors,
         start_new_session=True,  # Ctrl-C reaches the supervisor, which tells them.
     )

@@ -9,6 +9,7 @@ from uuid import UUID
 from flask_smorest import Blueprint
 from marshmallow import fields
 
+from api import metrics
 from api.auth import cause, party, principal
 from api.openapi.fields import Choice, Strict, about, words
 from api.openapi.routes import Answer, Json, Routes
@@ -83,6 +84,7 @@ def blueprint(
             )
         )
         judged = tapped.judgement
+        metrics.judged(judged.verdict)
         known = wallet.tickets([slot.ticket_id for slot in judged.slots])
         answer = answer_of(
             judged,

@@ -14,7 +14,7 @@ from __future__ import annotations
 import select
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from time import sleep
+from time import perf_counter, sleep
 from typing import Any, TypeVar, cast
 from uuid import UUID
 
@@ -140,6 +140,8 @@ class LedgerRecorder(postgres.PostgresApplicationRecorder):
     def __init__(self, datastore: postgres.PostgresDatastore, **kwargs: Any) -> None:
         super().__init__(datastore, **kwargs)
         self.channel_name = channel(datastore.schema)
+        self.on_append: Callable[[float], None] = lambda _: None
+        """Is told how many seconds each append took."""
 
     def insert_events(
         self, stored_events: Sequence[StoredEvent], **kwargs: Any
@@ -180,7 +182,9 @@ class LedgerRecorder(postgres.PostgresApplicationRecorder):
                 if not (in_doubt and self._are_stored(stored_events)):
                     raise self._meant(error, command) from error
 
+        began = perf_counter()
         self._patiently(attempt)
+        self.on_append(perf_counter() - began)
 
     def place_of(self, stream_id: UUID | str, version: int) -> int:
         """Return the position of a committed event, sequencing it if nobody has yet.

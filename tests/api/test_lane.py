@@ -21,6 +21,7 @@ from tests.api.callers import Caller, Callers, Said
 from tests.api.cards import Card, personalised
 from tests.api.statements import listening
 from tests.api.test_cards import on_card
+from tests.api.test_metrics import Counted
 
 OWN_TO_EACH = {"Request-Id", "Date"}
 PLAIN = "application/json"
@@ -71,6 +72,16 @@ def test_a_good_card_costs_one_statement_and_reads_as_the_application_says_it(
     assert quick.json["verdict"] == "FRESH"
     assert quick.json["slots"][0]["question"] == 1
     assert plain(quick) == plain(slow)
+
+
+def test_a_card_is_counted_once_whoever_answers(gate, card):
+    counted = Counted()
+    for kind in (PLAIN, NOT_PLAIN):
+        assert tap(gate, card, kind).status == 200
+    assert counted("ledger_verdicts_total", verdict="FRESH") == 2
+    to = {"method": "POST", "route": "/v1/taps", "status": "200"}
+    assert counted("ledger_http_requests_total", **to) == 2
+    assert counted("ledger_commands_total", route="POST /v1/taps", outcome="done") == 2
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,10 @@ import sys
 from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
+from urllib.request import urlopen
 
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from tests.databases import Database
 
@@ -37,6 +39,17 @@ class Server:
         found = re.fullmatch(r"The ledger answers at http://127.0.0.1:(\d+)\n", first)
         assert found, first
         self.port = int(found[1])
+        self.metrics_at = self._said.readline().removeprefix("Metrics are at ").strip()
+
+    def metrics(self) -> dict[tuple[str, ...], float]:
+        """What Prometheus reads: each sample by its name and its labels, sorted."""
+        with urlopen(self.metrics_at, timeout=START_S) as answer:  # noqa: S310, ours
+            text = answer.read().decode()
+        return {
+            (each.name, *sorted(each.labels.values())): each.value
+            for family in text_string_to_metric_families(text)
+            for each in family.samples
+        }
 
     def call(
         self, method: str, path: str, token: str, body: Any = None, **headers: str
@@ -95,6 +108,7 @@ def environ(database: Database, tmp_path: Path) -> dict[str, str]:
         "LEDGER_HOME": str(tmp_path / "home"),
         "LEDGER_WORKERS": "1",
         "LEDGER_LOG_LEVEL": "error",
+        "LEDGER_METRICS_PORT": "0",
     }
 
 
@@ -144,6 +158,10 @@ def test_it_serves_keeps_its_views_and_survives_the_death_of_their_runner(
             if read.status == 200:
                 break
         assert told["accounts"][0]["balance_minor"] == (1000 if killed else 500)
+    metrics = server.metrics()
+    assert metrics["ledger_commands_total", "POST /v1/accounts/top-ups", "done"] == 2
+    assert metrics["ledger_append_seconds_count",] == 2
+    assert metrics["ledger_database_up",] == 1
     assert server.stop() == 0
     assert not port_file.exists()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ledger.operation.doctor.findings import Finding, Patient, fail, ok, warn
+from ledger.operation.standing import SIGNED, WAITING
 from ledger.projections.runner import Runner
 
 CHECK = "projections"
@@ -14,19 +15,9 @@ WAITING_WARN_S, WAITING_FAIL_S = 10.0, 120.0
 SIGNED_AGO_MAX_S = 120.0
 SERVE = "Start `ledgerctl serve`, or see in its log why it does not work."
 
-_WAITING = """
-SELECT count(*), EXTRACT(epoch FROM clock_timestamp() - min(received_at))::float
-FROM ledger_inbox
-"""
 _STOP = "SELECT why, stopped_at FROM ledger_stop"
 _RESUMED = """
 SELECT stopped_at, because FROM ledger_resumptions ORDER BY resumed_at DESC LIMIT 1
-"""
-_SIGNED = """
-SELECT h.size, COALESCE(c.size, 0), EXTRACT(epoch FROM %s - c.signed_at)::float
-FROM ledger_head h
-LEFT JOIN (SELECT size, signed_at FROM ledger_checkpoints ORDER BY size DESC LIMIT 1) c
-    ON true
 """
 
 
@@ -71,7 +62,7 @@ def examine_writing(patient: Patient) -> Iterator[Finding]:
 
 def examine_inbox(patient: Patient) -> Iterator[Finding]:
     """Is what was appended given its position?"""
-    ((waiting, age_s),) = patient.ask(_WAITING)
+    ((waiting, age_s),) = patient.ask(WAITING)
     said = f"{waiting} appends wait for positions, the oldest for {age_s or 0:.1f} s"
     if waiting and age_s > WAITING_FAIL_S:
         yield fail("inbox", said, SERVE)
@@ -83,7 +74,7 @@ def examine_inbox(patient: Patient) -> Iterator[Finding]:
 
 def examine_publisher(patient: Patient) -> Iterator[Finding]:
     """Is what has a position signed soon?"""
-    ((size, signed, ago_s),) = patient.ask(_SIGNED, patient.at)
+    ((size, signed, ago_s),) = patient.ask(SIGNED, patient.at)
     said = f"{size - signed} of {size} events stand under no checkpoint"
     if size > signed and (ago_s is None or ago_s > SIGNED_AGO_MAX_S):
         yield warn("checkpoint", said, SERVE)
