@@ -4,7 +4,7 @@
 .PHONY: help setup demo test check format campaign kills history bench serve lock clean
 
 BIN := .venv/bin
-ROOMS := ledger api card_bridge dispenser migrations tests
+ROOMS := ledger api card_bridge dispenser ledger_client migrations tests
 
 help: ## Say what can be made.
 	@sed -n 's/^\([a-z]*\): .*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST)
