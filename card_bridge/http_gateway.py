@@ -1,15 +1,19 @@
-"""The ledger over HTTP: one keep-alive connection, bounded waits, typed answers."""
+"""The ledger over HTTP, by its client library: bounded waits, typed answers.
+
+What a card, a journal or a machine's own state makes the same however often it is said
+is said again as it is. What would be done twice carries an Idempotency-Key: it is done
+once, however often it has to be asked for. A card's authentication is asked for once:
+the card waits for one answer, and no answer with its keys is kept anywhere.
+"""
 
 from __future__ import annotations
 
 import base64
-import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, TypeVar
 from uuid import UUID
-
-import urllib3
 
 from card_bridge.gateway import (
     DispenseLease,
@@ -26,10 +30,15 @@ from card_bridge.gateway import (
 from card_bridge.profile.card import CardReading
 from card_bridge.protocol.ev2_auth import SessionKeys
 from ledger.vocabulary.codes import Question, Verdict
+from ledger_client import Client, Problem, Retries, Token, Unreachable
 
 TIMEOUT_S = 10.0
-ANSWER_MAX = 1 << 20
 TRIES_MAX = 3
+RETRIES = Retries(tries_max=TRIES_MAX, span_max_s=2.0, wait_max_s=5.0)
+"""Somebody stands before the machine, and waits with it."""
+
+CARRIED_OUT = "carried_out"
+SERVER_ERROR = 500
 
 Json = dict[str, Any]
 _T = TypeVar("_T")
@@ -39,24 +48,26 @@ class HttpGateway:
     """Implements `LedgerGateway` (and what a person's terminal asks beside it)."""
 
     def __init__(
-        self, base_url: str, token: str, *, timeout_s: float = TIMEOUT_S
+        self,
+        base_url: str,
+        token: Token,
+        *,
+        timeout_s: float = TIMEOUT_S,
+        retries: Retries = RETRIES,
     ) -> None:
-        self._base_url = base_url.rstrip("/")
-        self._token = token
-        self._pool = urllib3.PoolManager(
-            retries=False, timeout=urllib3.Timeout(timeout_s), maxsize=1
-        )
+        """Raises `AddressRefused` unless `base_url` is https, or http on loopback."""
+        self._ledger = Client(base_url, token, timeout_s=timeout_s, retries=retries)
 
     def device_keys(self, device_id: UUID) -> bytes:
         """Return the device's key bundle, sealed for its public key."""
-        answer = self.call("POST", f"/v1/devices/{device_id}/keys", again=True)
+        answer = self._ask("POST", f"/v1/devices/{device_id}/keys", again=True)
         return understood(answer, _sealed)
 
     def personalisation(self, uid: bytes, *, holder_id: UUID, profile: str) -> bytes:
         """Return one card's own keys, sealed for the personalising device."""
         body = {"holder_id": str(holder_id), "profile": profile}
         path = f"/v1/media/{uid.hex()}/personalisation"
-        return understood(self.call("POST", path, body, again=True), _sealed)
+        return understood(self._ask("POST", path, body, again=True), _sealed)
 
     def register_medium(
         self, uid: bytes, *, holder_id: UUID, profile: str, key_version: int
@@ -66,13 +77,13 @@ class HttpGateway:
             "profile": profile,
             "key_version": key_version,
         }
-        self.call("PUT", f"/v1/media/{uid.hex()}", body, again=True)
+        self._ask("PUT", f"/v1/media/{uid.hex()}", body, again=True)
 
     def tap(self, reading: CardReading, *, terminal_id: UUID | None) -> Tapped:
         body: Json = dict(reading.as_json())
         if terminal_id is not None:
             body["terminal_id"] = str(terminal_id)
-        return understood(self.call("POST", "/v1/taps", body, again=True), _tapped)
+        return understood(self._ask("POST", "/v1/taps", body, again=True), _tapped)
 
     def begin_authentication(
         self, uid: bytes, *, key_no: int, challenge: bytes, terminal_id: UUID
@@ -82,7 +93,7 @@ class HttpGateway:
             "challenge": challenge.hex(),
             "terminal_id": str(terminal_id),
         }
-        answer = self.call("POST", f"/v1/media/{uid.hex()}/authentications", body)
+        answer = self._ask("POST", f"/v1/media/{uid.hex()}/authentications", body)
         return understood(
             answer,
             lambda said: (
@@ -100,7 +111,7 @@ class HttpGateway:
             "terminal_id": str(terminal_id),
         }
         path = f"/v1/media/{uid.hex()}/authentications/answer"
-        return understood(self.call("POST", path, body), _session_keys)
+        return understood(self._ask("POST", path, body), _session_keys)
 
     def prepare_write(
         self,
@@ -123,7 +134,7 @@ class HttpGateway:
 
     def settle_write(self, uid: bytes, write_id: UUID, outcome: Outcome) -> None:
         path = f"/v1/media/{uid.hex()}/writes/{write_id}"
-        self.call("PUT", path, outcome.as_json(), again=True)
+        self._ask("PUT", path, outcome.as_json(), again=True)
 
     def start_dispense(
         self,
@@ -166,7 +177,7 @@ class HttpGateway:
             "write_id": str(write_id),
         }
         path = f"/v1/tickets/{ticket_id}/dispenses/{job_id}/mark"
-        answer = self.call("PUT", path, body, again=True)
+        answer = self._ask("PUT", path, body, again=True)
         return understood(answer, lambda said: _print_order(said["print"]))
 
     def printed(
@@ -174,11 +185,11 @@ class HttpGateway:
     ) -> None:
         body = {"serial": serial, "device_time": device_time.isoformat()}
         path = f"/v1/tickets/{ticket_id}/dispenses/{job_id}/printed"
-        self.call("PUT", path, body, again=True)
+        self._ask("PUT", path, body, again=True)
 
     def abort_dispense(self, ticket_id: UUID, job_id: UUID, *, reason: str) -> None:
         path = f"/v1/tickets/{ticket_id}/dispenses/{job_id}/aborted"
-        self.call("PUT", path, {"reason": reason}, again=True)
+        self._ask("PUT", path, {"reason": reason}, again=True)
 
     def start_redemption(
         self,
@@ -219,72 +230,52 @@ class HttpGateway:
     ) -> int:
         body = outcome.as_json() | {"uid": uid.hex(), "write_id": str(write_id)}
         path = f"/v1/tickets/{ticket_id}/redemptions/{session_id}"
-        answer = self.call("PUT", path, body, again=True)
+        answer = self._ask("PUT", path, body, again=True)
         return understood(answer, lambda said: int(said["uses_left"]))
 
     def tickets(self) -> list[Json]:
         """Return the caller's own tickets."""
-        answer = self.call("GET", "/v1/tickets", again=True)
+        answer = self.call("GET", "/v1/tickets")
         return understood(answer, lambda said: list(said["tickets"]))
 
     def transmission(self, ticket_id: UUID, *, terminal_id: UUID) -> Json:
         """Return a ticket sealed for the terminal, as base64, with its epoch."""
         body = {"terminal_id": str(terminal_id)}
         path = f"/v1/tickets/{ticket_id}/transmissions"
-        return self.call("POST", path, body, again=True)
+        return self._ask("POST", path, body, again=True)
 
-    def call(
+    def call(self, method: str, path: str, body: Json | None = None) -> Json:
+        """Read, or have something done once, however often it has to be asked for."""
+        with _in_our_words():
+            if method == "GET":
+                return self._ledger.get(path).said
+            return self._ledger.command(method, path, body).said
+
+    def _ask(
         self, method: str, path: str, body: Json | None = None, *, again: bool = False
     ) -> Json:
-        """Ask once, or, where asking twice does no harm, up to three times."""
-        for _ in range(TRIES_MAX - 1 if again else 0):
-            try:
-                return self._once(method, path, body)
-            except LedgerUnreachable:
-                continue
-        return self._once(method, path, body)
+        """Ask without a key: once, or again where asking twice does no harm."""
+        with _in_our_words():
+            return self._ledger.ask(method, path, body, again=again).said
 
-    def _once(self, method: str, path: str, body: Json | None) -> Json:
-        headers = {"Authorization": f"Bearer {self._token}"}
-        if body is not None:
-            headers["Content-Type"] = "application/json"
-        try:
-            answer = self._pool.request(
-                method,
-                self._base_url + path,
-                body=json.dumps(body) if body is not None else None,
-                headers=headers,
-                preload_content=False,
-            )
-            said = _decoded(answer)
-        except (urllib3.exceptions.HTTPError, ValueError):
+
+@contextmanager
+def _in_our_words() -> Iterator[None]:
+    """Say of a server's own failure that nobody knows, and of a refusal what it is."""
+    try:
+        yield
+    except Unreachable:
+        raise LedgerUnreachable from None
+    except Problem as problem:
+        # Carried out, but its answer is gone: what was asked for has happened.
+        if problem.status >= SERVER_ERROR or problem.code == CARRIED_OUT:
             raise LedgerUnreachable from None
-        # What is neither done nor refused, or not ours in form, says nothing of either.
-        if not 200 <= answer.status < 500 or not isinstance(said, dict):
-            raise LedgerUnreachable
-        if answer.status >= 300 and "code" not in said:
-            raise LedgerUnreachable
-        if answer.status >= 300:
-            raise LedgerRefusal(
-                str(said["code"]),
-                str(said.get("detail", "The ledger refused without a reason.")),
-                status=answer.status,
-                because=understood(
-                    said, lambda it: [str(name) for name in it.get("because", ())]
-                ),
-            )
-        return said
-
-
-def _decoded(answer: urllib3.BaseHTTPResponse) -> Any:
-    """Read a body of bounded length. Raises ValueError."""
-    raw = answer.read(ANSWER_MAX + 1)
-    if len(raw) > ANSWER_MAX:
-        answer.close()
-        raise ValueError("the answer is too long")
-    answer.drain_conn()
-    answer.release_conn()
-    return json.loads(raw) if raw else {}
+        raise LedgerRefusal(
+            problem.code,
+            problem.detail,
+            status=problem.status,
+            because=problem.because,
+        ) from None
 
 
 def understood(answer: Json, read: Callable[[Json], _T]) -> _T:

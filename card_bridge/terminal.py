@@ -44,7 +44,7 @@ class Holder:
 
     def notices(self) -> list[Json]:
         """List what the person is told, oldest first."""
-        answer = self.gateway.call("GET", "/v1/me/notices", again=True)
+        answer = self.gateway.call("GET", "/v1/me/notices")
         notices: list[Json] = _with(answer, "notices")["notices"]
         return notices
 
@@ -56,7 +56,7 @@ class Holder:
     def gift(self, ticket_id: UUID, offer_id: UUID) -> Json:
         """Return title, right, terms_hash, until and state of an offer."""
         path = f"{_gifts(ticket_id)}/{offer_id}"
-        answer = self.gateway.call("GET", path, again=True)
+        answer = self.gateway.call("GET", path)
         return _with(answer, "title", "right", "terms_hash", "until", "state")
 
     def accept_gift(

@@ -49,6 +49,7 @@ from dispenser.outbox import Job, Outbox, OutboxDamaged, Stage
 from dispenser.station import NotDispensed, Station, Visit
 from dispenser.stock import PaperStock, StockError
 from ledger.vocabulary.sealed_ticket import SealBroken
+from ledger_client import AddressRefused
 
 ERROR, REFUSED, IN_DOUBT = 1, 2, 3
 IDLE_S = 1.0  # How often an idle machine looks at its outbox.
@@ -96,7 +97,10 @@ class Machine:
     def gateway(self) -> HttpGateway:
         if not self._token:
             raise click.UsageError("Give a token with --token or DISPENSER_TOKEN.")
-        return HttpGateway(self._server, self._token)
+        try:
+            return HttpGateway(self._server, self._token)
+        except AddressRefused as refused:
+            raise click.UsageError(str(refused)) from None
 
     def printer(self, device: Path | None) -> Printer:
         """Print into the machine's folder, and on paper if there is a printer."""

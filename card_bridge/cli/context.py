@@ -19,6 +19,7 @@ from card_bridge.terminal import Holder, UserTerminal
 from card_bridge.transport.in_process import InProcessTransport
 from card_bridge.transport.pcsc import reader_names, wait_for_card
 from card_bridge.virtual import VirtualCard
+from ledger_client import AddressRefused
 
 
 class Context:
@@ -36,7 +37,10 @@ class Context:
     def gateway(self) -> HttpGateway:
         if not self.token:
             raise click.UsageError("Give a token with --token or CARD_TOKEN.")
-        return HttpGateway(self.server, self.token)
+        try:
+            return HttpGateway(self.server, self.token)
+        except AddressRefused as refused:
+            raise click.UsageError(str(refused)) from None
 
     def holder(self) -> Holder:
         return Holder(self.gateway())

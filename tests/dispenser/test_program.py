@@ -101,7 +101,9 @@ def test_no_error_is_told_with_a_refusals_exit_code(desk):
     for arguments, environment, says in (
         ((*lies, path), {"DISPENSER_TOKEN": ""}, "Give a token"),
         ((*lies, path), {"DISPENSER_TOKEN": "wrong"}, "(unauthenticated)"),
-        ((*lies, path), {"DISPENSER_SERVER": "gopher://x"}, "(unreachable)"),
+        ((*lies, path), {"DISPENSER_SERVER": "gopher://x"}, "is not an address"),
+        ((*lies, path), {"DISPENSER_SERVER": "http://10.1.1.1"}, "in the clear"),
+        ((*lies, path), {"DISPENSER_SERVER": NOWHERE}, "(unreachable)"),
         ((*lies, broken), {}, "is not the file of a virtual card"),
         ((*lies, desk.home / "none.json"), {}, "does not exist"),
         (("present", desk.device_id, "--card-file", path), {}, "say --virtual"),

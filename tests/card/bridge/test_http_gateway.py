@@ -1,21 +1,23 @@
-"""The line to the ledger: refused, silent, broken, or asked twice where that is safe.
+"""The line to the ledger: refused, silent, broken, or asked again so that it is safe.
 
-Planted and caught: every call repeated; a redirection taken for done; a bearer token
-sent on to where a redirection points.
+Planted and caught: a card's authentication repeated; a redirection taken for done; a
+bearer token sent on to where a redirection points; a new key for each try.
 """
 
 import json
 import socket
+from dataclasses import replace
 from uuid import UUID
 
 import pytest
 from werkzeug.wrappers import Request, Response
 
 from card_bridge.gateway import LedgerRefusal, LedgerUnreachable, Outcome
-from card_bridge.http_gateway import ANSWER_MAX, TRIES_MAX, HttpGateway
+from card_bridge.http_gateway import RETRIES, TRIES_MAX, HttpGateway
 from card_bridge.profile.card import CardReading
 from card_bridge.protocol.transaction_mac import TransactionProof
 from ledger.vocabulary.codes import Role
+from ledger_client.connection import ANSWER_MAX
 from tests.card.bridge.stage import served
 
 UID = bytes.fromhex("04112233445566")
@@ -23,6 +25,7 @@ ID = UUID(int=1)
 READING = CardReading(UID, bytes(32), bytes(128))
 OUTCOME = Outcome(TransactionProof(1, bytes(8)))
 LEASE = {"slot": 0, "epoch": 1}
+AT_ONCE = replace(RETRIES, sleep=lambda _: None)
 
 SAFE_TWICE = {
     "device_keys": lambda line: line.device_keys(ID),
@@ -48,6 +51,8 @@ ONCE = {
     "finish_authentication": lambda line: line.finish_authentication(
         UID, continuation=b"c", response=bytes(32), terminal_id=ID
     ),
+}
+BY_KEY = {
     "prepare_write": lambda line: line.prepare_write(
         READING, terminal_id=ID, load=[], unload=[]
     ),
@@ -58,7 +63,7 @@ ONCE = {
         ID, READING, receipt="R", amount_minor=1, currency="EUR", **LEASE
     ),
 }
-EVERY = SAFE_TWICE | ONCE
+EVERY = SAFE_TWICE | ONCE | BY_KEY
 
 
 class Server:
@@ -67,12 +72,14 @@ class Server:
     def __init__(self):
         self.answers = []
         self.asked = []
+        self.keys = []
 
     def __call__(self, environ, start):
         request = Request(environ)
         self.asked.append(
             (request.method, request.path, request.headers.get("Authorization"))
         )
+        self.keys.append(request.headers.get("Idempotency-Key"))
         request.get_data()
         at = min(len(self.asked), len(self.answers)) - 1
         status, headers, body = self.answers[at]
@@ -89,12 +96,13 @@ def address():
 @pytest.fixture
 def server(address):
     address[0].asked.clear()
+    address[0].keys.clear()
     return address[0]
 
 
 @pytest.fixture
 def line(address):
-    return HttpGateway(address[1], "secret", timeout_s=5)
+    return HttpGateway(address[1], "secret", timeout_s=5, retries=AT_ONCE)
 
 
 @pytest.mark.parametrize("name", EVERY)
@@ -124,14 +132,16 @@ NO_ANSWER = {
 
 @pytest.mark.parametrize("answer", NO_ANSWER)
 @pytest.mark.parametrize("name", EVERY)
-def test_no_answer_is_unreachable_and_asked_again_only_where_that_is_safe(
+def test_no_answer_is_unreachable_and_asked_again_so_that_it_is_safe(
     server, line, name, answer
 ):
     server.answers = [NO_ANSWER[answer]]
     with pytest.raises(LedgerUnreachable) as unreachable:
         EVERY[name](line)
     assert unreachable.value.code == "unreachable"
-    assert len(server.asked) == (TRIES_MAX if name in SAFE_TWICE else 1)
+    assert len(server.asked) == (1 if name in ONCE else TRIES_MAX)
+    assert len(set(server.keys)) == 1
+    assert (server.keys[0] is not None) == (name in BY_KEY)
     assert {path for _, path, _ in server.asked}.isdisjoint({"/elsewhere"})
 
 
@@ -163,7 +173,9 @@ def test_nobody_at_the_address_is_unreachable():
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    nobody = HttpGateway(f"http://127.0.0.1:{port}", "secret", timeout_s=2)
+    nobody = HttpGateway(
+        f"http://127.0.0.1:{port}", "secret", timeout_s=2, retries=AT_ONCE
+    )
     with pytest.raises(LedgerUnreachable):
         nobody.tickets()
 
@@ -171,14 +183,23 @@ def test_nobody_at_the_address_is_unreachable():
 def test_a_server_that_says_nothing_is_given_up_in_time():
     with socket.create_server(("127.0.0.1", 0)) as silent:
         port = silent.getsockname()[1]
-        line = HttpGateway(f"http://127.0.0.1:{port}", "secret", timeout_s=0.05)
+        line = HttpGateway(
+            f"http://127.0.0.1:{port}", "secret", timeout_s=0.05, retries=AT_ONCE
+        )
         with pytest.raises(LedgerUnreachable):
             line.tickets()
 
 
+def test_what_was_carried_out_without_an_answer_left_is_in_doubt(server, line):
+    gone = {"code": "carried_out", "detail": "It was carried out before."}
+    server.answers = [(409, {}, json.dumps(gone))]
+    with pytest.raises(LedgerUnreachable):
+        BY_KEY["start_dispense"](line)
+
+
 def test_nothing_to_write_is_none(server, line):
     server.answers = [(200, {}, '{"write_id": null}')]
-    assert ONCE["prepare_write"](line) is None
+    assert BY_KEY["prepare_write"](line) is None
 
 
 def test_the_real_ledger_refuses_in_its_own_words(stage):
