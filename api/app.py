@@ -11,9 +11,10 @@ from typing import Any, cast
 import structlog
 from flask import Flask, Response, g, request
 from structlog.stdlib import BoundLogger
+from werkzeug.exceptions import NotFound
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from api import conditions, metrics, problems
+from api import advice, conditions, metrics, problems
 from api.auth import Guard
 from api.idempotency import Idempotency
 from api.lane import Lane
@@ -254,6 +255,13 @@ def _serve_document(app: Flask, document: Document) -> None:
     @app.get("/v1/docs")
     def docs() -> str:
         return document.as_page()
+
+    @app.get("/problems/<code>")
+    def about_problem(code: str) -> str:
+        try:
+            return advice.as_page(code)
+        except KeyError:
+            raise NotFound from None
 
 
 def _log_requests(app: Flask, log_to: RequestLog) -> None:

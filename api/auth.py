@@ -74,6 +74,7 @@ ACCESS: Mapping[str, Who] = MappingProxyType(
         "GET /health/ready": PUBLIC,
         "GET /v1/openapi.json": PUBLIC,
         "GET /v1/docs": PUBLIC,
+        "GET /problems/<code>": PUBLIC,
         "GET /v1/issuer-keys": PUBLIC,
         "GET /v1/log/checkpoint": PUBLIC,
         "GET /v1/log/export": AUDITOR,

@@ -13,6 +13,7 @@ from flask import Flask, Response, g, request
 from structlog.stdlib import BoundLogger
 from werkzeug.exceptions import HTTPException
 
+from api.advice import DO, title_of
 from api.limits import TooMany
 from ledger.adapters.attempts import SlowDown
 from ledger.application import VersionStale
@@ -136,12 +137,13 @@ def problem(
     g.code = code
     body = {
         "type": f"/problems/{code}",
-        "title": code.replace("_", " ").capitalize(),
+        "title": title_of(code),
         "status": status.value,
         "detail": detail,
         "code": code,
         "facts": dict(facts or {}),
         "because": list(because),
+        "do": DO.get(code, ""),
     }
     return Response(json.dumps(body), status, mimetype=MEDIA_TYPE)
 

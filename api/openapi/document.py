@@ -38,6 +38,7 @@ class ProblemOut(Strict):
     because = fields.List(
         fields.String(), metadata=about("Events that decided it: stream id/version.")
     )
+    do = fields.String(metadata=about("What whoever was refused can do now."))
 
 
 class UidConverter(BaseConverter):

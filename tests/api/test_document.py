@@ -5,12 +5,13 @@ from pathlib import Path
 
 from flask.testing import FlaskClient
 
+from api.advice import DO
 from api.app import describe
 from api.auth import ACCESS, PUBLIC
 from ledger.bootstrap import Installation
 
 COMMITTED = Path(__file__).parents[2] / "docs" / "openapi.json"
-UNDOCUMENTED = {"/v1/openapi.json", "/v1/docs"}
+UNDOCUMENTED = {"/v1/openapi.json", "/v1/docs", "/problems/<code>"}
 
 
 def test_every_route_has_a_row_that_says_who_may_come_in(client: FlaskClient):
@@ -78,3 +79,20 @@ def test_health_says_whether_the_log_can_be_read(
     answer = client.get("/health/ready")
     assert answer.status_code == 503
     assert answer.get_json()["code"] == "unavailable"
+
+
+def test_the_type_of_a_problem_leads_to_a_page_that_says_what_to_do(
+    client: FlaskClient,
+):
+    refused: dict[str, str] = client.get("/v1/me").get_json()
+    assert refused["do"] == DO["unauthenticated"]
+    page = client.get(refused["type"])
+    assert page.status_code == 200
+    assert "Unauthenticated" in page.text
+    assert "Get a token or sign in" in page.text
+
+
+def test_a_problem_that_does_not_exist_has_no_page(client: FlaskClient):
+    page = client.get("/problems/<script>")
+    assert page.status_code == 404
+    assert page.get_json()["code"] == "unknown"

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from string import Formatter
 
+from api.advice import DO
 from api.problems import STATUS_BY_KIND
 from ledger.aggregates.medium.judge import CODES
-from tests.house.refusal_catalogue import DO, PATH, catalogue, refusals
+from tests.house.refusal_catalogue import PATH, answers, catalogue, refusals
 
 # What may be in the way of a ticket, a medium or a move. `offline_floor` is not here:
 # a machine that decides without the line refuses by it, and the ledger never does.
@@ -47,7 +48,7 @@ def test_the_page_says_what_the_code_refuses():
 
 
 def test_every_code_comes_with_what_to_do():
-    assert sorted(DO) == sorted(refusals())
+    assert sorted(DO) == sorted({*refusals(), *(code for code, _, _ in answers())})
 
 
 def test_the_rules_have_their_codes():
