@@ -11,6 +11,7 @@ from ledger_client.nouns.coupons import Coupons
 from ledger_client.nouns.dispenses import Dispenses
 from ledger_client.nouns.gifts import GiftOffers
 from ledger_client.nouns.listings import Listings
+from ledger_client.nouns.log import Log
 from ledger_client.nouns.media import Media
 from ledger_client.nouns.orders import Orders
 from ledger_client.nouns.taps import Taps
@@ -50,6 +51,7 @@ class Client(Calls):
         self.media = Media(self)
         self.dispenses = Dispenses(self)
         self.accounts = Accounts(self)
+        self.log = Log(self)
 
     def close(self) -> None:
         """Close the connections that are idle."""

@@ -33,8 +33,9 @@ class Unreachable(ClientError):
 class Problem(ClientError):
     """The ledger refused (RFC 9457). `code` is stable; `detail` is one sentence.
 
-    `because` names what stands in the way, such as `<stream id>/<version>`; `facts`
-    are the sentence's own values; `request_id` finds the request in the server's log.
+    `do` says what to do about it, if that is known. `because` names what stands in the
+    way, such as `<stream id>/<version>`; `facts` are the sentence's own values;
+    `request_id` finds the request in the server's log.
     """
 
     def __init__(
@@ -44,6 +45,7 @@ class Problem(ClientError):
         code: str,
         title: str,
         detail: str,
+        do: str = "",
         because: Sequence[str] = (),
         facts: Mapping[str, Any] | None = None,
         request_id: str | None = None,
@@ -54,6 +56,7 @@ class Problem(ClientError):
         self.code = code
         self.title = title
         self.detail = detail
+        self.do = do
         self.because = tuple(because)
         self.facts: Mapping[str, Any] = dict(facts or {})
         self.request_id = request_id
@@ -81,6 +84,7 @@ class Problem(ClientError):
             code=code,
             title=title,
             detail=str(told),
+            do=str(said.get("do", "")),
             because=[str(each) for each in because],
             facts=facts,
             request_id=headers.get("Request-Id"),

@@ -56,8 +56,8 @@ class Split:
 
     seller_minor: int
     royalty_minor: int
-    platform_minor: int
-    tax_minor: int
+    platform_minor: int = 0
+    tax_minor: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,9 +69,9 @@ class SlotChange:
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """One transaction to be made on a card. `write_id` is None: nothing is to do."""
+    """One transaction to be made on a card."""
 
-    write_id: UUID | None
+    write_id: UUID
     uid: bytes
     seq: int
     stamp: bytes
@@ -114,8 +114,11 @@ class Media:
         load: Sequence[UUID] = (),
         unload: Sequence[UUID] = (),
         key: str | None = None,
-    ) -> Write:
-        """Have the next write prepared, which records and takes off these tickets."""
+    ) -> Write | None:
+        """Have the next write prepared, which records and takes off these tickets.
+
+        None: the card is in line with the ledger, and nothing is to be written.
+        """
         body = {
             "reading": dict(reading),
             "terminal_id": str(terminal_id),
@@ -123,7 +126,8 @@ class Media:
             "unload": [str(each) for each in unload],
         }
         path = f"{_path(uid)}/writes"
-        return read(Write, self._calls.command("POST", path, body, key=key).said)
+        said = self._calls.command("POST", path, body, key=key).said
+        return None if said.get("write_id") is None else read(Write, said)
 
     def settle(self, uid: bytes, write_id: UUID, outcome: Mapping[str, Any]) -> Json:
         """Say what the card did with a write; return what the ledger made of it."""

@@ -145,6 +145,7 @@ def test_a_problem_tells_what_the_ledger_said(server, url):
         "code": "ticket_locked",
         "title": "Ticket locked",
         "detail": "It is offered.",
+        "do": "Wait for it.",
         "because": ["x/1"],
         "facts": {"lock": "GIFT"},
     }
@@ -160,6 +161,7 @@ def test_a_problem_tells_what_the_ledger_said(server, url):
         "Ticket locked",
         "r-1",
     )
+    assert problem.do == "Wait for it."
     assert (problem.because, problem.facts) == (("x/1",), {"lock": "GIFT"})
 
 
