@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import json
-import logging
-import sys
 import time
 from typing import Any, cast
 
-import structlog
 from flask import Flask, Response, g, request
-from structlog.stdlib import BoundLogger
 from werkzeug.exceptions import NotFound
 from werkzeug.middleware.proxy_fix import ProxyFix
 
@@ -19,6 +15,7 @@ from api.auth import Guard
 from api.idempotency import Idempotency
 from api.lane import Lane
 from api.limits import Limits, Rate
+from api.log_lines import make_log
 from api.openapi.document import Document
 from api.positions import Waiting
 from api.receipts import Receipts, heard
@@ -290,31 +287,3 @@ def _log_requests(app: Flask, log_to: RequestLog) -> None:
             began=g.started,
         )
         return answer
-
-
-def make_log(level: str) -> BoundLogger:
-    """Return a log of JSON lines on standard error."""
-    log: BoundLogger = structlog.wrap_logger(
-        _Lines(),
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info,
-            structlog.processors.JSONRenderer(),
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(
-            logging.getLevelNamesMapping()[level.upper()]
-        ),
-        context_class=dict,
-    )
-    return log
-
-
-class _Lines:
-    """Where log lines go: each is one write, so that threads do not mix theirs."""
-
-    def msg(self, line: str) -> None:
-        sys.stderr.write(line + "\n")
-        sys.stderr.flush()
-
-    debug = info = warning = error = msg

@@ -22,7 +22,7 @@ from uuid import UUID
 from flask import Flask, Response, g, request
 
 from api.auth import terms
-from api.problems import DATABASE_LOST, BadFields, refused
+from api.problems import BadFields, refused
 from ledger.adapters.answers import (
     AnotherRequest,
     AnswerStore,
@@ -34,6 +34,7 @@ from ledger.adapters.answers import (
 from ledger.clock import Clock
 from ledger.errors import Conflict, Malformed, Overtaken
 from ledger.log.recorder import (
+    DATABASE_LOST,
     Command,
     CommandRepeated,
     LedgerRecorder,

@@ -20,12 +20,12 @@ from api import metrics
 from api.limits import Limits, address_of
 from api.openapi.routes import read_json
 from api.positions import recorded
-from api.problems import DATABASE_LOST
 from api.request_log import RequestLog, trace_of
 from api.v1.taps import MACHINES, ROUTE, answer_of
 from ledger.aggregates.medium import Reading, judge
 from ledger.clock import Clock, new_id
 from ledger.errors import Refusal
+from ledger.log.recorder import DATABASE_LOST
 from ledger.projections.gate import Gate
 from ledger.vocabulary.medium_record import (
     SLOT_ENTRY_LENGTH,

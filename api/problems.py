@@ -8,7 +8,6 @@ import json
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 
-from eventsourcing.persistence import InterfaceError, OperationalError
 from flask import Flask, Response, g, request
 from structlog.stdlib import BoundLogger
 from werkzeug.exceptions import HTTPException
@@ -18,6 +17,7 @@ from api.limits import TooMany
 from ledger.adapters.attempts import SlowDown
 from ledger.application import VersionStale
 from ledger.errors import Conflict, Denied, Malformed, Missing, Refusal
+from ledger.log.recorder import DATABASE_LOST
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_S = 1
@@ -30,9 +30,6 @@ STATUS_BY_KIND: Mapping[type[Refusal], HTTPStatus] = {
     Denied: HTTPStatus.FORBIDDEN,
     Malformed: HTTPStatus.UNPROCESSABLE_ENTITY,
 }
-
-# Whether a command was recorded is unknown then, so this is no promise that it was not.
-DATABASE_LOST = (InterfaceError, OperationalError)
 
 # What the framework refuses: a code and a sentence of ours for each status.
 FRAMEWORK: Mapping[int, tuple[str, str]] = {

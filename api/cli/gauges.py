@@ -8,9 +8,9 @@ from datetime import datetime
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from api.problems import DATABASE_LOST
 from ledger.adapters.outbox import Outbox
 from ledger.bootstrap import Installation
+from ledger.log.recorder import DATABASE_LOST
 from ledger.operation.standing import standing_of
 from ledger.projections.runner import Runner
 

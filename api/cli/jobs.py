@@ -11,9 +11,9 @@ from threading import Event
 import click
 
 from api import metrics
-from api.app import make_log
 from api.cli.opened import opened
 from api.cli.parent import end_with_parent
+from api.log_lines import make_log
 from ledger.errors import Conflict
 from ledger.jobs.schedule import JobStatus
 

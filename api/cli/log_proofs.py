@@ -16,7 +16,6 @@ from uuid import UUID
 
 import click
 
-from api.app import make_log
 from api.cli.opened import opened
 from api.cli.parent import end_with_parent
 from api.cli.reading import (
@@ -27,6 +26,7 @@ from api.cli.reading import (
     text_of,
     verifiers,
 )
+from api.log_lines import make_log
 from ledger.adapters.roles import DatabaseRole
 from ledger.bootstrap import Installation, verifiers_of
 from ledger.errors import Conflict, Unknown

@@ -13,9 +13,9 @@ from threading import Event
 
 import click
 
-from api.app import make_log
 from api.cli.opened import opened
 from api.cli.parent import end_with_parent
+from api.log_lines import make_log
 from ledger.adapters.roles import DatabaseRole
 from ledger.projections.rebuild import Progress
 from ledger.projections.registry import NAMES

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import click
 
-from api.app import describe
 from api.cli.parent import end_with_parent
 from api.cli.serve import serve as run
 from ledger.settings import PORT_MAX, Settings
@@ -48,4 +47,6 @@ def serve(
 @click.command()
 def openapi() -> None:
     """Print the OpenAPI document."""
+    from api.app import describe
+
     click.echo(json.dumps(describe(), indent=2))

@@ -46,6 +46,9 @@ IDLE_CONNECTIONS_MAX = 2
 
 _CONNINFO = "POSTGRES_CONNINFO"
 
+DATABASE_LOST = (InterfaceError, OperationalError)
+"""Whether a command was recorded is unknown then."""
+
 # As patient with a server that restarts as the library is.
 ATTEMPTS_MAX, WAIT_S = 10, 0.2
 
@@ -173,7 +176,7 @@ class LedgerRecorder(postgres.PostgresApplicationRecorder):
             nonlocal in_doubt
             try:
                 self._rows(query, (*given, *asked))
-            except (InterfaceError, OperationalError):
+            except DATABASE_LOST:
                 in_doubt = True
                 raise
             except PersistenceError as error:
@@ -297,7 +300,7 @@ class LedgerRecorder(postgres.PostgresApplicationRecorder):
         for _ in range(ATTEMPTS_MAX - 1):
             try:
                 return attempt()
-            except (InterfaceError, OperationalError) as error:
+            except DATABASE_LOST as error:
                 if isinstance(error.__cause__, FOR_GOOD):
                     raise
                 sleep(WAIT_S)

@@ -256,6 +256,7 @@ _REQUEST = f"{_TICKET}/modification-requests/<uuid:request_id>"
 
 # What a stranger in the right role is told, who asks for what is Ada's by its true id.
 STRANGERS: dict[str, Any] = {
+    "GET /problems/<code>": ALL,
     "GET /v1/log/receipts/<int:position>": ALL,
     "GET /log/tile/<level>/<path:tile>": ALL,
     "GET /log/tile/entries/<path:bundle>": ALL,
@@ -525,6 +526,7 @@ FORMS = {
     "uid": "04" + "00" * 6,
     "position": "1",
     "level": "0",
+    "code": "terminal",
     "tile": "000",
     "bundle": "000",
 }
