@@ -36,7 +36,8 @@ from ledger.settings import Settings
 BIND_TIMEOUT_S = 5.0
 READY_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 15.0
-RESTART_PAUSE_S = 1.0
+RESTART_PAUSE_S, RESTART_PAUSE_MAX_S = 1.0, 30.0
+STEADY_S = 60.0
 LOOK_S = 0.1
 BACKLOG = 1024
 
@@ -149,21 +150,29 @@ class Children:
 
 
 class _Helper:
-    """A command of ours that runs beside the web server, and comes back."""
+    """A command of ours that runs beside the web server, and comes back.
+
+    One that dies again and again comes back ever later: each start costs the rest.
+    """
 
     def __init__(self, counts: str, *command: str) -> None:
         self._counts = counts
         self._command = command
         self._process: subprocess.Popen[bytes] | None = None
         self._started = 0.0
+        self._pause_s = RESTART_PAUSE_S
 
     def start(self) -> None:
         self._started = time.monotonic()
         self._process = _run(["api.cli", *self._command], self._counts)
 
     def look_after(self) -> None:
-        died = self._process is not None and self._process.poll() is not None
-        if died and time.monotonic() > self._started + RESTART_PAUSE_S:
+        age_s = time.monotonic() - self._started
+        if self._process is None or self._process.poll() is None:
+            if age_s > STEADY_S:
+                self._pause_s = RESTART_PAUSE_S
+        elif age_s > self._pause_s:
+            self._pause_s = min(2 * self._pause_s, RESTART_PAUSE_MAX_S)
             self.start()
 
     def end(self) -> None:

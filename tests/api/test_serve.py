@@ -8,6 +8,8 @@ import re
 import signal
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
 from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
@@ -28,8 +30,9 @@ class Server:
 
     def __init__(self, environ: dict[str, str], *options: str) -> None:
         self._process = subprocess.Popen(
-            [*_LEDGERCTL, "serve", *options],
+            [*_LEDGERCTL, "serve", "--with-parent", *options],
             env=environ,
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
         )
@@ -91,6 +94,12 @@ class Server:
         self._process.send_signal(signal.SIGTERM)
         return self.ended()
 
+    def close(self) -> None:
+        """Whatever became of the test, its server ends with it."""
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        self._process.wait(START_S)
+
     def ended(self) -> int:
         """Wait until every process of the server is gone."""
         assert self._said.read() == ""
@@ -112,6 +121,18 @@ def environ(database: Database, tmp_path: Path) -> dict[str, str]:
     }
 
 
+@pytest.fixture
+def serve(environ: dict[str, str]) -> Iterator[Callable[..., Server]]:
+    """Start servers on ports of their own choice, or on those that are said."""
+    with ExitStack() as started:
+
+        def serve(*options: str, port: int = 0) -> Server:
+            server = Server(environ, f"--port={port}", *options)
+            return started.enter_context(closing(server))
+
+        yield serve
+
+
 def operator_token(environ: dict[str, str]) -> str:
     roles = ("--role=operator", "--role=buyer")
     made = subprocess.run(
@@ -125,10 +146,10 @@ def operator_token(environ: dict[str, str]) -> str:
 
 
 def test_it_serves_keeps_its_views_and_survives_the_death_of_their_runner(
-    environ: dict[str, str], tmp_path: Path
+    serve, environ: dict[str, str], tmp_path: Path
 ):
     port_file = tmp_path / "port"
-    server = Server(environ, "--port=0", f"--port-file={port_file}")
+    server = serve(f"--port-file={port_file}")
     assert port_file.read_text() == f"{server.port}\n"
     token = operator_token(environ)
     _, me = server.call("GET", "/v1/me", token)
@@ -167,21 +188,21 @@ def test_it_serves_keeps_its_views_and_survives_the_death_of_their_runner(
 
 
 def test_killed_at_once_it_leaves_nothing_behind_and_starts_again(
-    environ: dict[str, str],
+    serve, environ: dict[str, str]
 ):
     del environ["LEDGER_DATABASE_URL"]  # With a database of its own.
-    server = Server(environ, "--port=0")
+    server = serve()
     token = operator_token(environ)
     server.kill()
     server.ended()
-    again = Server(environ, f"--port={server.port}")
+    again = serve(port=server.port)
     answer, _ = again.call("GET", "/v1/me", token)
     assert answer.status == 200
     assert again.stop() == 0
 
 
-def test_a_port_that_is_taken_is_said_in_a_sentence(environ: dict[str, str]):
-    server = Server(environ, "--port=0")
+def test_a_port_that_is_taken_is_said_in_a_sentence(serve, environ: dict[str, str]):
+    server = serve()
     second = subprocess.run(
         [*_LEDGERCTL, "serve", f"--port={server.port}"],
         env=environ,
