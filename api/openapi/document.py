@@ -1,9 +1,10 @@
 """The OpenAPI document, made from the routes, and a page that shows it."""
 
+from threading import Lock
 from typing import Any
 
 from flask import Flask, render_template_string
-from flask_smorest import Api
+from flask_smorest import Api, Blueprint
 from marshmallow import fields
 from werkzeug.routing import BaseConverter
 
@@ -58,7 +59,8 @@ class Document(Api):  # type: ignore[misc]
     """Collects the routes. Errors are answered elsewhere, so here they are only said.
 
     Three of flask-smorest's own habits are left out: its error handlers, its errors in
-    a form of their own, and its header about pages.
+    a form of their own, and its header about pages. And the routes are described when
+    somebody asks for the document: that takes longer than all of a server's start.
     """
 
     ERROR_SCHEMA = ProblemOut
@@ -70,6 +72,9 @@ class Document(Api):  # type: ignore[misc]
             "OPENAPI_VERSION": "3.1.0",
         }
         app.url_map.converters["uid"] = UidConverter
+        self._blueprints: list[Blueprint] = []
+        self._describing = Lock()
+        self._document: dict[str, Any] | None = None
         super().__init__(
             app,
             spec_kwargs={
@@ -99,7 +104,24 @@ class Document(Api):  # type: ignore[misc]
             },
         )
 
+    def register_blueprint(self, blueprint: Blueprint) -> None:
+        """Take in the routes of one noun."""
+        self._app.register_blueprint(blueprint)
+        self._blueprints.append(blueprint)
+
     def as_dict(self) -> dict[str, Any]:
+        """Return the document; it is the same one each time."""
+        with self._describing:
+            if self._document is None:
+                self._document = self._described()
+            return self._document
+
+    def _described(self) -> dict[str, Any]:
+        for each in self._blueprints:
+            each.register_views_in_doc(
+                self, self._app, self.spec, name=each.name, parameters=None
+            )
+            self.spec.tag({"name": each.name, "description": each.description})
         found: dict[str, Any] = self.spec.to_dict()
         return found
 
