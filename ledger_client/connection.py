@@ -59,7 +59,7 @@ class Connection:
         self._token = token
         self._timeout_s = timeout_s
         self._pool = urllib3.PoolManager(
-            retries=False,
+            retries=False,  # Nor are redirections followed then.
             timeout=urllib3.Timeout(timeout_s),
             maxsize=connections_max,
             ca_certs=ca_file,
@@ -84,7 +84,6 @@ class Connection:
                 f"{self._base_url}{path}",
                 body=body,
                 headers=said,
-                redirect=False,
                 preload_content=False,
             )
             return Answer(raw.status, raw.headers, self._read(raw))

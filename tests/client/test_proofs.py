@@ -159,6 +159,17 @@ def test_a_checkpoint_is_believed_if_the_logs_key_signed_it(signer):
             proofs.open_checkpoint(bad, keys)
 
 
+def test_one_wrong_signature_of_a_trusted_key_spoils_the_note(signer):
+    text = Made(ORIGIN, 13, subtree(0, 13)).text()
+    witness = Signer("witness", Ed25519PrivateKey.from_private_bytes(bytes([2] * 32)))
+    keys = [str(signer.verifier), str(witness.verifier)]
+    proofs.open_checkpoint(signer.sign(text) + witness.line(text), keys)
+    spoiled = signer.sign(text) + witness.line("another text\n")
+    proofs.open_checkpoint(spoiled, keys[:1])
+    with pytest.raises(NotProven, match="witness has not signed"):
+        proofs.open_checkpoint(spoiled, keys)
+
+
 def test_a_proof_in_one_file_is_believed_of_its_leaf_alone(signer):
     note = signer.sign(Made(ORIGIN, 13, subtree(0, 13)).text())
     path = tuple(merkle.inclusion_proof(5, 13, subtree))
