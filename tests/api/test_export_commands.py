@@ -233,7 +233,7 @@ def test_one_that_is_told_to_end_leaves_nothing_behind(
         next(lines)
         folders.append(spill)
         (spill / "00").write_bytes(b"half")
-        os.kill(os.getpid(), ending)
+        signal.raise_signal(ending)  # To this thread, so at once.
         raise AssertionError("it goes on")
 
     monkeypatch.setattr("api.cli.verifying.verify_export", interrupted)
