@@ -86,6 +86,7 @@ class Calls:
 
         `key` is the Idempotency-Key; give one that you stored before, to have the
         same command's answer after your own program was stopped. None: a new one.
+        Doors that need no token take no key: use `ask` for them.
         `dry_run` only asks what would come of it. Raises `Problem` or `Unreachable`;
         after the latter, the same `key` and body find out what became of it.
         """

@@ -63,12 +63,14 @@ class DeviceCredentials:
         private_key: PrivateKey,
         kid: str | None = None,
         *,
+        audience: str | None = None,
         retries: Retries | None = None,
         ca_file: str | None = None,
         now: Callable[[], float] = time.time,
     ) -> None:
         """`private_key` is an Ed25519 key (EdDSA) or one on P-256 (ES256); `kid` names
-        it, if the device has several. `now` gives Unix time in seconds.
+        it, if the device has several. `audience` is whom an assertion is for, if that
+        is not `token_url`. `now` gives Unix time in seconds.
 
         Raises ValueError for another key, and `AddressRefused` as `Connection` does.
         """
@@ -77,7 +79,7 @@ class DeviceCredentials:
             urlunsplit((parts.scheme, parts.netloc, "", "", "")), ca_file=ca_file
         )
         self._path = parts.path
-        self._audience = token_url
+        self._audience = audience or token_url
         self._device_id = str(device_id)
         self._algorithm, self._key = _signing(private_key)
         self._kid = kid

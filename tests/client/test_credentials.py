@@ -203,3 +203,17 @@ def test_an_assertion_goes_nowhere_in_the_clear():
     private, _ = KEYS["ES256"]
     with pytest.raises(AddressRefused):
         DeviceCredentials("http://t.example/oauth/token", DEVICE, private)
+
+
+def test_an_assertion_is_for_whom_the_server_says_it_should_be():
+    private, kind = KEYS["ES256"]
+    asking = DeviceCredentials(
+        "https://t.example/oauth/token", DEVICE, private, audience="https://issuer"
+    )
+    pem = private.public_key().public_bytes(
+        Encoding.PEM, PublicFormat.SubjectPublicKeyInfo
+    )
+    key = jwk.import_key(pem, kind)
+    found = jwt.decode(asking.assertion(), key, algorithms=["ES256"])
+    assert found.claims["aud"] == "https://issuer"
+    assert "kid" not in found.header
