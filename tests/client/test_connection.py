@@ -1,19 +1,21 @@
 """How long is waited, how much is heard, and where a token goes.
 
 Planted and caught: plain http to anywhere; a redirection followed; an answer read
-without bound; a body that drips for ever.
+without bound; a body that drips for ever; a certificate that nobody asks for.
 """
 
 import select
 import socket
 import time
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from threading import Thread
 
 import pytest
 
 from ledger_client import AddressRefused, Client, Connection, Problem, Unreachable
 from ledger_client.connection import ANSWER_MAX
+from tests.policies.receivers import receiving, trust
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
 
@@ -72,6 +74,21 @@ def test_a_token_goes_nowhere_in_the_clear(address):
 )
 def test_a_token_goes_over_tls_or_to_this_machine(address):
     Client(address, "secret").close()
+
+
+def test_a_server_is_believed_by_its_certificate_alone(tmp_path):
+    tls = trust(tmp_path, "localhost", at=datetime.now(UTC)).server
+    ca_file = str(tmp_path / "localhost.pem")
+    with receiving(tls) as receiver:
+        url = f"https://127.0.0.1:{receiver.port}"
+        with Client(url, "secret") as client, pytest.raises(Unreachable):
+            client.ask("POST", "/v1/taps", {})
+        assert receiver.taken == []
+        with Client(url, "secret", ca_file=ca_file) as client:
+            assert client.ask("POST", "/v1/taps", {}).status == 204
+    assert [headers["Authorization"] for _, headers, _ in receiver.taken] == [
+        "Bearer secret"
+    ]
 
 
 def test_each_request_bears_the_token_that_is_good_then(server, url):
