@@ -161,6 +161,10 @@ DO: Mapping[str, str] = {
     "too_many_requests": (
         "Send fewer; `Retry-After` says when the next one is let through."
     ),
+    "took_too_long": (
+        "Send it again after `Retry-After`, with the same Idempotency-Key; ask for less"
+        " at once if it goes on."
+    ),
     "unauthenticated": "Get a token or sign in; send the token in `Authorization`.",
     "unavailable": (
         "Send it again after `Retry-After`; with the same Idempotency-Key a command is"

@@ -33,8 +33,8 @@ from ledger.adapters.answers import (
 )
 from ledger.clock import Clock
 from ledger.errors import Conflict, Malformed, Overtaken
+from ledger.log.patience import DATABASE_LOST
 from ledger.log.recorder import (
-    DATABASE_LOST,
     Command,
     CommandRepeated,
     LedgerRecorder,

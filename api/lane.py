@@ -25,7 +25,7 @@ from api.v1.taps import MACHINES, ROUTE, answer_of
 from ledger.aggregates.medium import Reading, judge
 from ledger.clock import Clock, new_id
 from ledger.errors import Refusal
-from ledger.log.recorder import DATABASE_LOST
+from ledger.log.patience import DATABASE_LOST
 from ledger.projections.gate import Gate
 from ledger.vocabulary.medium_record import (
     SLOT_ENTRY_LENGTH,

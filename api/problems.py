@@ -17,7 +17,7 @@ from api.limits import TooMany
 from ledger.adapters.attempts import SlowDown
 from ledger.application import VersionStale
 from ledger.errors import Conflict, Denied, Malformed, Missing, Refusal
-from ledger.log.recorder import DATABASE_LOST
+from ledger.log.patience import DATABASE_LOST, took_too_long
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_S = 1
@@ -155,12 +155,13 @@ def _unauthenticated(_: Unauthenticated) -> Response:
     return answer
 
 
-def _unavailable(_: Exception) -> Response:
-    answer = problem(
-        HTTPStatus.SERVICE_UNAVAILABLE,
-        "unavailable",
-        detail="The database cannot be reached just now; look again before you repeat.",
+def _unavailable(error: Exception) -> Response:
+    code, detail = (
+        ("took_too_long", "The database took longer over this than is allowed here.")
+        if took_too_long(error)
+        else ("unavailable", "The database cannot be reached just now.")
     )
+    answer = problem(HTTPStatus.SERVICE_UNAVAILABLE, code, detail=detail)
     answer.headers["Retry-After"] = str(RETRY_AFTER_S)
     return answer
 

@@ -10,7 +10,7 @@ from prometheus_client.registry import Collector
 
 from ledger.adapters.outbox import Outbox
 from ledger.bootstrap import Installation
-from ledger.log.recorder import DATABASE_LOST
+from ledger.log.patience import DATABASE_LOST
 from ledger.operation.standing import standing_of
 from ledger.projections.runner import Runner
 

@@ -18,7 +18,7 @@ from ledger.bootstrap import open_installation
 from ledger.settings import Settings
 
 wsgi_app = "api.cli.web:application()"
-worker_class = "gthread"
+worker_class = "api.cli.worker.Worker"
 control_socket_disable = True
 loglevel = "warning"
 keepalive = 30

@@ -14,7 +14,7 @@ from __future__ import annotations
 import select
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from time import perf_counter, sleep
+from time import perf_counter
 from typing import Any, TypeVar, cast
 from uuid import UUID
 
@@ -22,9 +22,7 @@ import psycopg
 from eventsourcing import postgres
 from eventsourcing.persistence import (
     ApplicationRecorder,
-    InterfaceError,
     Notification,
-    OperationalError,
     PersistenceError,
     StoredEvent,
     Subscription,
@@ -37,6 +35,7 @@ from psycopg.sql import SQL, Identifier
 
 from ledger.errors import Conflict
 from ledger.log.arrays import Bigints, Byteas, Column, Texts, Uuids
+from ledger.log.patience import DATABASE_LOST, patiently
 from ledger.log.subscription import PositionSubscription
 
 CONNECT_TIMEOUT_S = 10
@@ -45,15 +44,6 @@ IDLE_IN_TRANSACTION_S = 10
 IDLE_CONNECTIONS_MAX = 2
 
 _CONNINFO = "POSTGRES_CONNINFO"
-
-DATABASE_LOST = (InterfaceError, OperationalError)
-"""Whether a command was recorded is unknown then."""
-
-# As patient with a server that restarts as the library is.
-ATTEMPTS_MAX, WAIT_S = 10, 0.2
-
-# The server is there, and would say so again.
-FOR_GOOD = psycopg.errors.QueryCanceled, psycopg.errors.ProgramLimitExceeded
 
 # Of migrations/0008_sequenced_log.sql.
 STOPPED, CARRIED_OUT = "LG001", "LG002"
@@ -160,6 +150,16 @@ class LedgerRecorder(postgres.PostgresApplicationRecorder):
         last = stored_events[-1]
         position = self.place_of(last.originator_id, last.originator_version)
         return list(range(position - len(stored_events) + 1, position + 1))
+
+    def select_events(
+        self, originator_id: UUID | str, **which: Any
+    ) -> Sequence[StoredEvent]:
+        """Return a stream's events, those the library's keywords (`gt`, …) choose.
+
+        The library would repeat a statement that was out of time.
+        """
+        once = postgres.PostgresApplicationRecorder.select_events.__wrapped__
+        return self._patiently(lambda: once(self, originator_id, **which))
 
     def append(
         self, stored_events: Sequence[StoredEvent], *, command: Command | None = None
@@ -296,16 +296,7 @@ class LedgerRecorder(postgres.PostgresApplicationRecorder):
             return cursor.execute(query.encode(), values, prepare=True).fetchall()
 
     def _patiently(self, attempt: Callable[[], _T]) -> _T:
-        """Try again when the server went away, with connections that are alive."""
-        for _ in range(ATTEMPTS_MAX - 1):
-            try:
-                return attempt()
-            except DATABASE_LOST as error:
-                if isinstance(error.__cause__, FOR_GOOD):
-                    raise
-                sleep(WAIT_S)
-                self.datastore.pool.check()
-        return attempt()
+        return patiently(self.datastore, attempt)
 
     def _are_stored(self, events: Sequence[StoredEvent]) -> bool:
         (row,) = self._rows(_STORED, _columns(events))

@@ -26,13 +26,11 @@ from types import ModuleType
 from typing import Any
 from uuid import UUID
 
-from eventsourcing.persistence import InterfaceError, OperationalError
 from eventsourcing.postgres import PostgresDatastore
-from eventsourcing.utils import retry
 from psycopg.rows import DictRow
 
 from ledger.log.arrays import Uuids
-from ledger.log.recorder import ATTEMPTS_MAX, WAIT_S
+from ledger.log.patience import patiently
 
 # The longest tail that is replayed beside a snapshot, when nobody else comes along.
 EVENTS_BETWEEN = 16
@@ -119,11 +117,13 @@ class Snapshots:
             self._keep(aggregate)
         return aggregate
 
-    @retry((InterfaceError, OperationalError), max_attempts=ATTEMPTS_MAX, wait=WAIT_S)
     def _rows(self, query: str, values: Mapping[str, object]) -> list[DictRow]:
-        with self._datastore.get_connection() as connection:
-            text = query.encode()
-            return connection.execute(text, values, prepare=True).fetchall()
+        def attempt() -> list[DictRow]:
+            with self._datastore.get_connection() as connection:
+                text = query.encode()
+                return connection.execute(text, values, prepare=True).fetchall()
+
+        return patiently(self._datastore, attempt)
 
     def _keep(self, aggregate: Any) -> None:
         try:
@@ -140,10 +140,12 @@ class Snapshots:
         }
         self._put(values)
 
-    @retry((InterfaceError, OperationalError), max_attempts=ATTEMPTS_MAX, wait=WAIT_S)
     def _put(self, values: Mapping[str, Any]) -> None:
-        with self._datastore.get_connection() as connection:
-            connection.execute(_PUT, values)
+        def attempt() -> None:
+            with self._datastore.get_connection() as connection:
+                connection.execute(_PUT, values)
+
+        patiently(self._datastore, attempt)
 
 
 def _restored(stream_id: UUID, row: Mapping[str, Any]) -> Any:

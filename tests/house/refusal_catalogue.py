@@ -58,7 +58,8 @@ OTHERS = """
 """
 _OTHERS = (
     ("unauthenticated", 401, "There is no bearer token, or none that is valid now."),
-    ("unavailable", 503, "The database cannot be reached; look before you repeat."),
+    ("unavailable", 503, "The database cannot be reached just now."),
+    ("took_too_long", 503, "The database took longer over this than is allowed here."),
     ("projection_behind", 503, "A view has not reached the position asked for yet."),
 )
 

@@ -54,8 +54,8 @@ IDLE_IN_TRANSACTION_S = 10
 
 # Statements of a role end after so long. A session's role is taken on, not logged in
 # as, so the database does not apply settings of the role: the connection brings them.
-STATEMENT_TIMEOUT_S: Mapping[DatabaseRole, int] = {
-    DatabaseRole.APP: 60,
+STATEMENT_TIMEOUT_S: Mapping[DatabaseRole, float] = {
+    DatabaseRole.APP: 30,
     DatabaseRole.VIEWS: 600,
     DatabaseRole.PUBLISHER: 600,
     DatabaseRole.AUDITOR: 600,
