@@ -12,6 +12,7 @@ from card_bridge.protocol.conversation import Ev1Authority, Link, int32, uint24
 from card_bridge.protocol.creation import Creation
 from card_bridge.protocol.ev1_aes import Ev1Channel
 from card_bridge.protocol.ev2_auth import KeyAuthority
+from card_bridge.protocol.originality import SIGNATURE_LENGTH
 from card_bridge.protocol.secure_messaging import CommMode, SecureChannel
 from card_bridge.protocol.status import (
     CardError,
@@ -27,6 +28,7 @@ GET_CARD_UID = 0x51
 FREE_MEMORY = 0x6E
 GET_FILE_IDS = 0x6F
 GET_KEY_VERSION = 0x64
+READ_SIGNATURE = 0x3C
 COMMIT_TRANSACTION = 0xC7
 ABORT_TRANSACTION = 0xA7
 
@@ -35,6 +37,7 @@ FRAME_PAYLOAD_CCID = 240  # A short APDU less its MAC: for readers that carry it
 UID_LENGTH = 7
 _HEADER = 7  # FileNo, Offset3, Length3.
 _RETURN_TMC_AND_TMV = 0x01
+_SIGNATURE_ADDRESS = b"\x00"
 _PROOF_LENGTH = tm.TMC_LENGTH + tm.TMV_LENGTH
 # An EV1 card knows these by their native codes alone.
 _EV1_CODES = {
@@ -104,8 +107,23 @@ class Picc(Creation):
         """Return the UID as the card says it inside the session: 7 bytes, proven."""
         return self._call(GET_CARD_UID, answer_mode=CommMode.FULL, length=UID_LENGTH)
 
+    def read_signature(self) -> bytes:
+        """Return the maker's signature of the UID, 56 bytes: `is_original` judges it.
+
+        MF2DLHX0, 11.9.1. In a session it comes enciphered.
+        """
+        return self._call(
+            READ_SIGNATURE,
+            _SIGNATURE_ADDRESS,
+            answer_mode=CommMode.FULL,
+            length=SIGNATURE_LENGTH,
+        )
+
     def get_version(self) -> bytes:
-        """Return hardware (7), software (7) and production (14) information."""
+        """Return hardware (7), software (7) and production (14) information.
+
+        A card with a random UID tells seven zeros for it (MF2DLHX0, 11.5.2).
+        """
         return self._call(GET_VERSION)
 
     def free_memory(self) -> int:
@@ -177,6 +195,21 @@ class Picc(Creation):
         """Read the proof of the last commit; the card does not count this read."""
         header = bytes([file_no]) + uint24(0) + uint24(_PROOF_LENGTH)
         return _proof(self._call(tm.READ_DATA, header, mode=comm, length=_PROOF_LENGTH))
+
+    def commit_reader_id(self, reader_id: bytes) -> bytes:
+        """Say which reader commits, once a transaction; return EncTMRI.
+
+        That is the reader id of the transaction before, for who has the Transaction
+        MAC key (MF2DLHX0, 10.3.2.5). Both enter the next proof.
+        """
+        if len(reader_id) != tm.READER_ID_LENGTH:
+            raise ValueError("a reader id has 16 bytes")
+        before = self._call(
+            tm.COMMIT_READER_ID, data=reader_id, length=tm.READER_ID_LENGTH
+        )
+        said = Operation(tm.COMMIT_READER_ID, 0, data=reader_id + before)
+        self._operations.append(said)
+        return before
 
     def commit_transaction(self) -> TransactionProof:
         """Make the changes hold, and return the card's proof of them.

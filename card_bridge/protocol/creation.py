@@ -14,6 +14,9 @@ CREATE_VALUE_FILE = 0xCC
 CREATE_CYCLIC_RECORD_FILE = 0xC0
 CREATE_TRANSACTION_MAC_FILE = 0xCE
 CHANGE_KEY = 0xC4
+SET_CONFIGURATION = 0x5C
+_PICC_CONFIGURATION = b"\x00"
+USE_RANDOM_ID = 0x02  # Bit 1 of option 00h.
 KEYS_AES = 0x80  # KeySett2: the application's keys are AES.
 TMKEY_AES = 0x02
 KEYS_MAX = 14
@@ -30,6 +33,19 @@ class Creation(Conversation):
         if not 1 <= keys <= KEYS_MAX:
             raise ValueError("an application has 1 to 14 keys")
         self._call(CREATE_APPLICATION, aid[::-1] + bytes([settings, KEYS_AES | keys]))
+
+    def use_random_id(self) -> None:
+        """Hide the UID from whoever holds no key. There is no way back.
+
+        SetConfiguration, option 00h (MF2DLHX0, 11.5.1), under the card's own key 0.
+        """
+        self._call(
+            SET_CONFIGURATION,
+            _PICC_CONFIGURATION,
+            bytes([USE_RANDOM_ID]),
+            mode=CommMode.FULL,
+            answer_mode=CommMode.MAC,
+        )
 
     def create_std_data_file(
         self, file_no: int, *, comm: CommMode, rights: AccessRights, size: int

@@ -21,6 +21,7 @@ GET_VALUE = 0x6C
 CREDIT = 0x0C
 DEBIT = 0xDC
 LIMITED_CREDIT = 0x1C
+COMMIT_READER_ID = 0xC8
 # The same with native chaining: the code as sent enters the MAC.
 READ_DATA_NATIVE = 0xBD
 WRITE_DATA_NATIVE = 0x3D
@@ -34,6 +35,7 @@ DATA_COMMANDS = frozenset(
 )
 FILE_NO_MAX = 0x1F
 VALUE_LENGTH = 4
+READER_ID_LENGTH = 16
 TMC_LENGTH = 4
 TMC_MAX = 0xFFFF_FFFF
 _UINT24_MAX = 0xFF_FFFF
@@ -45,7 +47,8 @@ class Operation:
     """One command as it enters the Transaction MAC Input, with its plain data.
 
     `offset` and `length` are those of the command; value commands leave them zero and
-    carry the value in four little-endian bytes of `data`. What no card would count
+    carry the value in four little-endian bytes of `data`. CommitReaderID names no file:
+    its data are TMRI ‖ EncTMRI (MF2DLHX0, 10.3.2.5). What no card would count
     cannot be built: ValueError, so that a device's report is checked by reading it.
     """
 
@@ -56,6 +59,12 @@ class Operation:
     data: bytes = field(default=b"", repr=False)
 
     def __post_init__(self) -> None:
+        if self.cmd == COMMIT_READER_ID:
+            if self.file or self.offset or self.length:
+                raise ValueError("CommitReaderID is of no file")
+            if len(self.data) != 2 * READER_ID_LENGTH:
+                raise ValueError("CommitReaderID has thirty-two bytes of data")
+            return
         if self.cmd not in VALUE_COMMANDS | DATA_COMMANDS:
             raise ValueError("cmd is not a command that a transaction MAC covers")
         if not 0 <= self.file <= FILE_NO_MAX:
@@ -74,6 +83,8 @@ class Operation:
 
     def encode(self) -> bytes:
         """Return this operation's part of the TMI, zero-padded to whole blocks."""
+        if self.cmd == COMMIT_READER_ID:
+            return _filled(bytes([self.cmd]) + self.data)
         head = bytes([self.cmd, self.file])
         if self.cmd in VALUE_COMMANDS:
             return _filled(head + self.data)

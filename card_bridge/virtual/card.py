@@ -18,6 +18,7 @@ from card_bridge.virtual.state import ROOT, Application, CardState, Key
 ATR = bytes.fromhex("3b8180018080")  # As PC/SC readers show a DESFire.
 _UID_MANUFACTURER = b"\x04"
 _OK = bytes.fromhex("9000")
+RANDOM_ID_FIRST = b"\x08"  # ISO/IEC 14443-3, 6.5.4: uid0 of a random UID.
 
 
 @dataclass(slots=True)
@@ -41,6 +42,7 @@ class VirtualCard:
         self._chip = Chip(state, random)
         self._path = path
         self._powered = True
+        self._random_id = b""
         self._tear: _Tear | None = None
         self._lock = threading.RLock()
         self._keep()
@@ -53,10 +55,14 @@ class VirtualCard:
         path: Path | None = None,
         random: RandomBytes = secrets.token_bytes,
         generation: int = 3,
+        signature: bytes = b"",
     ) -> Self:
-        """A new card, EV3 or EV1: master key of zeros, no application."""
+        """A new card, EV3 or EV1: master key of zeros, no application.
+
+        `signature` is what its maker has signed its UID with, if he has.
+        """
         drawn = uid if uid is not None else _UID_MANUFACTURER + random(6)
-        blank = CardState.blank(drawn, generation=generation)
+        blank = CardState.blank(drawn, generation=generation, signature=signature)
         return cls(blank, path=path, random=random)
 
     @classmethod
@@ -138,12 +144,20 @@ class VirtualCard:
 
     def _answer(self, command: bytes) -> bytes:
         if command == READER_GET_UID:
-            return self.uid + _OK
+            return self._shown_uid() + _OK
         before = self._chip.state
         answer = self._chip.transmit(command)
         if self._chip.state is not before:
             self._keep()
         return answer
+
+    def _shown_uid(self) -> bytes:
+        """The UID, or a random one of four bytes, new with each activation."""
+        if not self._chip.state.random_id:
+            return self.uid
+        if not self._random_id:
+            self._random_id = RANDOM_ID_FIRST + self._chip.random(3)
+        return self._random_id
 
     def _torn_now(self) -> _Tear | None:
         if self._tear is None:
@@ -157,6 +171,7 @@ class VirtualCard:
     def _forget(self, *, powered: bool) -> None:
         with self._lock:
             self._chip.volatile = Volatile()
+            self._random_id = b""
             self._powered = powered
 
     def _keep(self) -> None:

@@ -1,10 +1,11 @@
 """Commands on the card and its applications: who is it, which keys has it?"""
 
 import hmac
+from dataclasses import replace
 
 from card_bridge.protocol.cmac import xor
 from card_bridge.protocol.crc import crc32
-from card_bridge.protocol.creation import CHANGE_KEY, KEYS_AES
+from card_bridge.protocol.creation import CHANGE_KEY, KEYS_AES, USE_RANDOM_ID
 from card_bridge.protocol.secure_messaging import CommMode, SecureChannel
 from card_bridge.protocol.status import Status
 from card_bridge.virtual.core import MASTER, Core
@@ -17,6 +18,7 @@ from card_bridge.virtual.state import (
     KEY_LENGTH,
     MASTER_KEY_CHANGEABLE,
     ROOT,
+    UID_LENGTH,
     Key,
 )
 
@@ -82,13 +84,36 @@ class CardCommands(Core):
 
     def get_version(self, ins: int, payload: bytes) -> bytes:
         self._open(ins, payload, header=0)
-        production = self.state.uid + _PRODUCTION
+        uid = bytes(UID_LENGTH) if self.state.random_id else self.state.uid
+        production = uid + _PRODUCTION
         generation = self.state.generation
         hardware, software = (
             _VERSION_HARDWARE[generation],
             _VERSION_SOFTWARE[generation],
         )
         return self._seal(hardware + software + production)
+
+    def read_signature(self, ins: int, payload: bytes) -> bytes:
+        """MF2DLHX0, 11.9.1; a card that was made without one knows no such command."""
+        if not self.state.signature:
+            raise Refused(Status.ILLEGAL_COMMAND_CODE)
+        address, _ = self._open(ins, payload, header=1)
+        if address != b"\x00":
+            raise Refused(Status.PARAMETER_ERROR)
+        return self._seal(self.state.signature, CommMode.FULL)
+
+    def set_configuration(self, ins: int, payload: bytes) -> bytes:
+        """Option 00h alone: the random UID, which is never taken back."""
+        self._at_root()
+        if self.session is None:
+            raise Refused(Status.AUTHENTICATION_ERROR)
+        self._master_or(0)
+        option, data = self._open(ins, payload, header=1, data=1, mode=CommMode.FULL)
+        if option != b"\x00" or data[0] & ~USE_RANDOM_ID:
+            raise Refused(Status.PARAMETER_ERROR)
+        hidden = self.state.random_id or bool(data[0] & USE_RANDOM_ID)
+        self.state = replace(self.state, random_id=hidden)
+        return self._seal()
 
     def get_card_uid(self, ins: int, payload: bytes) -> bytes:
         if self.session is None:

@@ -23,6 +23,7 @@ from card_bridge.virtual.file_commands import FileCommands
 from card_bridge.virtual.files import Refused
 from card_bridge.virtual.session import RandomBytes
 from card_bridge.virtual.state import CardState
+from card_bridge.virtual.transaction_commands import TransactionCommands
 
 ANSWER_FRAME_MAX = 59  # Data bytes of a frame of 64 (MF2DLHX0, 8.2.5).
 ANSWER_MAX = 256  # Of one short response APDU.
@@ -30,6 +31,8 @@ _NOT_IN_EV1 = (
     ev2_auth.FIRST,
     ev2_auth.NON_FIRST,
     creation.CREATE_TRANSACTION_MAC_FILE,
+    commands.READ_SIGNATURE,
+    tm.COMMIT_READER_ID,
     *(tm.READ_DATA, tm.WRITE_DATA, tm.READ_RECORDS, tm.WRITE_RECORD),
 )
 _VERSION_FRAMES = (7, 7, ANSWER_FRAME_MAX)
@@ -42,7 +45,7 @@ class Handler(Protocol):
     def __call__(self, ins: int, payload: bytes, /) -> bytes: ...
 
 
-class Chip(CardCommands, CreationCommands, FileCommands):
+class Chip(CardCommands, CreationCommands, FileCommands, TransactionCommands):
     """A card with power. Not for two threads."""
 
     def __init__(self, state: CardState, random: RandomBytes) -> None:
@@ -54,6 +57,8 @@ class Chip(CardCommands, CreationCommands, FileCommands):
             commands.FREE_MEMORY: self.free_memory,
             commands.GET_FILE_IDS: self.get_file_ids,
             commands.GET_KEY_VERSION: self.get_key_version,
+            commands.READ_SIGNATURE: self.read_signature,
+            creation.SET_CONFIGURATION: self.set_configuration,
             commands.COMMIT_TRANSACTION: self.commit_transaction,
             commands.ABORT_TRANSACTION: self.abort_transaction,
             ev1_aes.AUTHENTICATE_AES: self.authenticate_aes,
@@ -69,6 +74,7 @@ class Chip(CardCommands, CreationCommands, FileCommands):
             creation.CREATE_CYCLIC_RECORD_FILE: self.create_cyclic_record_file,
             creation.CREATE_TRANSACTION_MAC_FILE: self.create_transaction_mac_file,
             tm.GET_VALUE: self.get_value,
+            tm.COMMIT_READER_ID: self.commit_reader_id,
         }
         for ins in (tm.CREDIT, tm.DEBIT, tm.LIMITED_CREDIT):
             self._handlers[ins] = self.change_value

@@ -25,6 +25,7 @@ class Transaction:
 
     changed: dict[int, AnyFile] = field(default_factory=dict)
     operations: list[Operation] = field(default_factory=list)
+    reader_id: bytes | None = None  # As CommitReaderID said it.
 
 
 @dataclass(slots=True)

@@ -60,7 +60,7 @@ class CreationCommands(Core):
         return self._seal()
 
     def create_transaction_mac_file(self, ins: int, payload: bytes) -> bytes:
-        """Without CommitReaderID, so RW is NEVER; the key comes enciphered or not."""
+        """RW is the key that may say CommitReaderID, or NEVER: then nobody has to."""
         if self.session is None:
             raise Refused(Status.AUTHENTICATION_ERROR)
         self._may_create()
@@ -72,7 +72,7 @@ class CreationCommands(Core):
             mode=CommMode.FULL,
         )
         number, comm, rights = self._read_settings(header)
-        if header[4] != TMKEY_AES or (rights.write, rights.read_write) != (NEVER,) * 2:
+        if header[4] != TMKEY_AES or rights.write != NEVER:
             raise Refused(Status.PARAMETER_ERROR)
         if any(isinstance(f, MacFile) for f in self.application.files.values()):
             raise Refused(Status.DUPLICATE_ERROR)

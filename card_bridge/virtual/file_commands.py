@@ -1,12 +1,10 @@
-"""Commands on files, and the transaction that makes them hold."""
-
-from dataclasses import replace
+"""Commands on files; what they change waits for the commit."""
 
 from card_bridge.protocol import transaction_mac as tm
 from card_bridge.protocol.secure_messaging import CommMode
 from card_bridge.protocol.status import Status
 from card_bridge.protocol.transaction_mac import Operation
-from card_bridge.virtual.core import Core, Transaction
+from card_bridge.virtual.core import Core
 from card_bridge.virtual.files import (
     AnyFile,
     DataFile,
@@ -17,7 +15,6 @@ from card_bridge.virtual.files import (
 )
 
 PLACE_LENGTH = 7  # FileNo, Offset3, Length3.
-COMMIT_RETURNS_PROOF = b"\x01"
 _NATIVE_CHAINING = frozenset({tm.WRITE_DATA_NATIVE, tm.WRITE_RECORD_NATIVE})
 
 
@@ -98,34 +95,6 @@ class FileCommands(Core):
         self._count(Operation(ins, payload[0], data=data))
         return self._seal(mode=_confirming(mode))
 
-    def commit_transaction(self, ins: int, payload: bytes) -> bytes:
-        option = self._commit_option(ins, payload)
-        transaction = self.volatile.transaction
-        mac_file = self._mac_file()
-        if option == COMMIT_RETURNS_PROOF and mac_file is None:
-            raise Refused(Status.PARAMETER_ERROR)
-        if not transaction.changed and not (mac_file and transaction.operations):
-            raise Refused(Status.NO_CHANGES)
-        files = {n: _committed(file) for n, file in transaction.changed.items()}
-        proof = b""
-        if mac_file is not None:
-            number, file = mac_file
-            signed = self._signed(file, transaction)
-            files[number] = signed
-            proof = signed.read(0, 0)
-        application = self._in_application().with_files(files)
-        self.state = self.state.with_application(self.volatile.aid, application)
-        self.volatile.transaction = Transaction()
-        return self._seal(proof if option == COMMIT_RETURNS_PROOF else b"")
-
-    def abort_transaction(self, ins: int, payload: bytes) -> bytes:
-        self._in_application()
-        self._open(ins, payload, header=0)
-        if not self.volatile.transaction.operations:
-            raise Refused(Status.NO_CHANGES)
-        self.volatile.transaction = Transaction()
-        return self._seal()
-
     def expected_length(self, ins: int, payload: bytes) -> int | None:
         """How long a natively chained write is; None for what comes in one frame."""
         if ins not in _NATIVE_CHAINING or len(payload) < PLACE_LENGTH:
@@ -134,14 +103,6 @@ class FileCommands(Core):
         file = self._in_application().file(number)
         mode = self._granted(file, (file.rights.write, file.rights.read_write))
         return PLACE_LENGTH + self._sealed_length(length, mode)
-
-    def _commit_option(self, ins: int, payload: bytes) -> bytes:
-        self._in_application()
-        bare = len(payload) - self._sealed_length(0, CommMode.MAC)
-        option, _ = self._open(ins, payload, header=1 if bare == 1 else 0)
-        if option not in (b"", b"\x00", COMMIT_RETURNS_PROOF):
-            raise Refused(Status.PARAMETER_ERROR)
-        return option
 
     def _value_file(self, payload: bytes, ins: int) -> tuple[ValueFile, CommMode]:
         self._in_application()
@@ -167,25 +128,8 @@ class FileCommands(Core):
         committed = self._in_application().file(number)
         return self.volatile.transaction.changed.get(number, committed)
 
-    def _mac_file(self) -> tuple[int, MacFile] | None:
-        for number, file in self._in_application().files.items():
-            if isinstance(file, MacFile):
-                return number, file
-        return None
-
-    def _signed(self, file: MacFile, transaction: Transaction) -> MacFile:
-        tmc = file.tmc + 1
-        tmi = tm.transaction_mac_input(transaction.operations)
-        uid = self.state.uid
-        tmv = tm.transaction_mac_value(file.key, uid=uid, tmc=tmc, tmi=tmi)
-        return replace(file, tmc=tmc, tmv=tmv)
-
     def _count(self, operation: Operation) -> None:
         self.volatile.transaction.operations.append(operation)
-
-
-def _committed(file: AnyFile) -> AnyFile:
-    return file.committed() if isinstance(file, ValueFile | RecordFile) else file
 
 
 def _place(payload: bytes) -> tuple[int, int, int]:

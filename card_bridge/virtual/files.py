@@ -7,7 +7,7 @@ value waits beside the file, and reading still gives the old one (MF2DLHX0, 8.2.
 from dataclasses import dataclass, field, replace
 from typing import Self
 
-from card_bridge.protocol.files import AccessRights
+from card_bridge.protocol.files import NEVER, AccessRights
 from card_bridge.protocol.secure_messaging import CommMode
 from card_bridge.protocol.status import Status
 
@@ -127,6 +127,12 @@ class MacFile(File):
     key_version: int
     tmc: int = 0
     tmv: bytes = bytes(8)
+    reader_id: bytes = bytes(16)  # TMRI of the last transaction.
+
+    @property
+    def asks_for_reader(self) -> bool:
+        """Whether each commit has to name its reader (CommitReaderID)."""
+        return self.rights.read_write != NEVER
 
     def read(self, offset: int, length: int) -> bytes:
         return _part(self.tmc.to_bytes(4, "little") + self.tmv, offset, length)

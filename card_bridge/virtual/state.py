@@ -61,9 +61,11 @@ class CardState:
     applications: Mapping[bytes, Application]
     blocks_used: int = 0
     generation: int = 3
+    random_id: bool = False
+    signature: bytes = b""  # The maker's, of the UID; a card without one has none.
 
     @classmethod
-    def blank(cls, uid: bytes, *, generation: int = 3) -> Self:
+    def blank(cls, uid: bytes, *, generation: int = 3, signature: bytes = b"") -> Self:
         """A card as bought, its master key already an AES key of zeros.
 
         Of generation EV3, or EV1, which knows no EV2 session and no Transaction MAC.
@@ -73,7 +75,12 @@ class CardState:
         if generation not in GENERATIONS:
             raise ValueError("a card is of generation 1 or 3 here")
         root = Application(keys=(Key(),))
-        return cls(uid=uid, applications={ROOT: root}, generation=generation)
+        return cls(
+            uid=uid,
+            applications={ROOT: root},
+            generation=generation,
+            signature=signature,
+        )
 
     @property
     def memory_free(self) -> int:

@@ -3,6 +3,7 @@
 import json
 import os
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +68,8 @@ def _encoded(state: CardState) -> dict[str, Any]:
         "uid": state.uid.hex(),
         "generation": state.generation,
         "blocks_used": state.blocks_used,
+        "random_id": state.random_id,
+        "signature": state.signature.hex(),
         "applications": applications,
     }
 
@@ -84,7 +87,13 @@ def _decoded(raw: dict[str, Any]) -> CardState:
     generation = raw.get("generation", 3)
     state = CardState.blank(bytes.fromhex(raw["uid"]), generation=generation)
     held = {**state.applications, **applications}
-    return CardState(state.uid, held, raw["blocks_used"], generation)
+    return replace(
+        state,
+        applications=held,
+        blocks_used=raw["blocks_used"],
+        random_id=raw.get("random_id", False),
+        signature=bytes.fromhex(raw.get("signature", "")),
+    )
 
 
 def _file_out(file: AnyFile) -> dict[str, Any]:
@@ -102,6 +111,7 @@ def _file_out(file: AnyFile) -> dict[str, Any]:
         return {**shared, **sizes, "records": records}
     if isinstance(file, MacFile):
         proof = {"tmc": file.tmc, "tmv": file.tmv.hex()}
+        proof["reader_id"] = file.reader_id.hex()
         key = {"key": file.key.hex(), "key_version": file.key_version}
         return {**shared, **key, **proof}
     names = ("lower", "upper", "value", "limited_credit", "limited_left")
@@ -113,7 +123,7 @@ def _file_in(raw: dict[str, Any]) -> AnyFile:
     cls = _KINDS[values.pop("kind")]
     values["comm"] = CommMode(values["comm"])
     values["rights"] = AccessRights.decode(bytes.fromhex(values["rights"]))
-    for name in ("content", "key", "tmv"):
+    for name in ("content", "key", "tmv", "reader_id"):
         if name in values:
             values[name] = bytes.fromhex(values[name])
     if "records" in values:
