@@ -10,7 +10,7 @@ from flask import Flask, Response, g, request
 from werkzeug.exceptions import NotFound
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from api import advice, conditions, metrics, problems
+from api import advice, conditions, metrics, problems, tracing
 from api.auth import Guard
 from api.idempotency import Idempotency
 from api.lane import Lane
@@ -111,7 +111,7 @@ def create_app(installation: Installation) -> Flask:
         installation.answers, installation.ledger.recorder, installation.clock
     ).install(app)
     installation.ledger.hear(heard)
-    installation.ledger.recorder.on_append = metrics.appended
+    installation.ledger.recorder.on_append = _appended
     _serve_document(app, _routes(app, installation))
     return app
 
@@ -236,6 +236,11 @@ def _guard(app: Flask, its: Installation, requests: RequestLog) -> None:
     Guard(its.tokens, its.people.sessions, its.clock).install(app)
     app.before_request(limits.after_guard)
     app.after_request(limits.after_answer)
+
+
+def _appended(seconds: float) -> None:
+    metrics.appended(seconds)
+    tracing.appended(seconds)
 
 
 def _receipts(its: Installation) -> Receipts:

@@ -7,7 +7,7 @@ import time
 
 from structlog.stdlib import BoundLogger
 
-from api import metrics
+from api import metrics, tracing
 
 _TRACEPARENT = re.compile(
     r"(?!ff)[0-9a-f]{2}-(?P<trace>[0-9a-f]{32})-(?P<parent>[0-9a-f]{16})-[0-9a-f]{2}"
@@ -36,6 +36,7 @@ class RequestLog:
         metrics.answered(
             method=method, route=route, status=status, code=code, seconds=seconds
         )
+        tracing.answered(method=method, route=route, status=status, code=code)
         self._log.info(
             "request",
             request=request_id,

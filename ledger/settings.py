@@ -149,6 +149,36 @@ class Settings:
         return cls(**given)
 
 
+def traces_wanted(environ: Mapping[str, str] | None = None) -> bool:
+    """Tell whether OpenTelemetry's own variables ask for traces over OTLP.
+
+    They are its standard's, so they bear no `LEDGER_`: an endpoint switches traces on,
+    OTEL_SDK_DISABLED=true or OTEL_TRACES_EXPORTER=none off (OpenTelemetry, Environment
+    Variable Specification). Raises SettingsError for a way of sending that is not ours.
+    """
+    says = os.environ if environ is None else environ
+    endpoints = (
+        "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
+        "OTEL_EXPORTER_OTLP_ENDPOINT",
+    )
+    exporter = says.get("OTEL_TRACES_EXPORTER", "").strip() or "otlp"
+    if (
+        not any(says.get(name, "").strip() for name in endpoints)
+        or says.get("OTEL_SDK_DISABLED", "").strip().lower() == "true"
+        or exporter == "none"
+    ):
+        return False
+    if exporter != "otlp":
+        raise SettingsError("OTEL_TRACES_EXPORTER must be otlp or none.")
+    for name in (
+        "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL",
+        "OTEL_EXPORTER_OTLP_PROTOCOL",
+    ):
+        if says.get(name, "").strip() not in {"", "http/protobuf"}:
+            raise SettingsError(f"{name} must be http/protobuf.")
+    return True
+
+
 def _database_url(name: str, value: str) -> str:
     # The value is not repeated: it may hold a password.
     wrong = SettingsError(f"{name} is not of the form postgresql://user@host/database.")

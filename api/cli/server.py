@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from api import tracing
 from api.cli.parent import end_with_parent
 from api.cli.serve import serve as run
 from ledger.settings import PORT_MAX, Settings
@@ -35,6 +36,7 @@ def serve(
 ) -> None:
     """Serve the API until a signal says stop."""
     settings = Settings.load()
+    tracing.wanted()  # Refused before anything is begun.
     if with_parent:
         end_with_parent()
     if host is not None:

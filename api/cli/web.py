@@ -12,6 +12,7 @@ from typing import Any
 
 from flask import Flask
 
+from api import tracing
 from api.app import create_app
 from api.cli.parent import end_with_parent
 from ledger.bootstrap import open_installation
@@ -33,6 +34,12 @@ def when_ready(_server: Any) -> None:
 def application() -> Flask:
     """Open the installation and make the application that serves it."""
     opened = ExitStack()
+    traces = tracing.start()
+    if traces is not None:
+        opened.callback(traces.stop)
     installation = opened.enter_context(open_installation(Settings.load()))
     atexit.register(opened.close)
-    return create_app(installation)
+    app = create_app(installation)
+    if traces is not None:
+        app.wsgi_app = traces.around(app.wsgi_app)  # type: ignore[method-assign,assignment]
+    return app
