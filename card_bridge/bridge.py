@@ -147,7 +147,7 @@ class CardBridge:
 
     def _read(self, card: TicketMedium) -> CardReading:
         """Settle what was left, then read the card anew under the issue key."""
-        uid = card.find()
+        uid = card.find(self._authorities)
         settle_unsettled(
             card,
             self._journal,

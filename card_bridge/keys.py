@@ -25,13 +25,25 @@ from card_bridge.protocol.status import AuthenticationFailed
 from ledger.vocabulary.device_keys import open_bundle
 from ledger.vocabulary.medium_record import (
     APPLICATION_ID,
+    FIND_KEY,
     INSPECT_KEY,
     OPERATE_KEY,
     RECORD_KEY,
+    SELL_KEY,
     SYSTEM_ID,
 )
 
 RND_LENGTH = 16
+
+
+# The find key is no master: it is the same on every card.
+_MASTER_OF = {
+    OPERATE_KEY: "operate",
+    INSPECT_KEY: "inspect",
+    FIND_KEY: "find",
+    SELL_KEY: "sell",
+    RECORD_KEY: "record",
+}
 
 
 class KeysError(Exception):
@@ -122,13 +134,10 @@ class KeyBundle:
             },
             masters={
                 name: bytes.fromhex(said[name])
-                for name in ("operate", "inspect", "record")
+                for name in _MASTER_OF.values()
                 if name in said
             },
         )
-
-
-_MASTER_OF = {OPERATE_KEY: "operate", INSPECT_KEY: "inspect", RECORD_KEY: "record"}
 
 
 class LocalKeys:
@@ -148,6 +157,8 @@ class LocalKeys:
         name = _MASTER_OF.get(key_no, "")
         if name not in self._bundle.masters:
             raise KeysError(f"This device holds no master of key {key_no}.")
+        if key_no == FIND_KEY:
+            return self._bundle.masters[name]
         m = diversification_input(
             uid=uid, aid=APPLICATION_ID, key_no=key_no, system_id=SYSTEM_ID
         )

@@ -121,7 +121,7 @@ class PointOfSale:
             if outcome.proof is not None:
                 receipts.append(Receipt(was.ticket_id, was.right, was.receipt, left))
 
-        card.find()
+        card.find(self._reader.keys)
         settle_unsettled(
             card, self._journal, self._reader.keys, key_no=OPERATE_KEY, settle=settle
         )

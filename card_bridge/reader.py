@@ -60,7 +60,7 @@ class CardReader:
         The UID is compared three times: as the reader says it, as the session proves it
         (the key is diversified by it), and, by the ledger, as the stamp carries it.
         """
-        uid = card.find()
+        uid = card.find(self.keys)
         card.open(OPERATE_KEY, self.keys(uid, OPERATE_KEY))
         card.confirm_uid()
         reading = card.read()

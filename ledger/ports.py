@@ -70,8 +70,11 @@ class CardAuthority(Protocol):
     def card_keys(self, uid: bytes) -> dict[str, Any]:
         """Return one card's own keys, for personalising it."""
 
-    def reader_keys(self) -> dict[str, str]:
-        """Return the masters a dispenser or point of sale holds, in hex."""
+    def reader_keys(self, *, sells: bool) -> dict[str, str]:
+        """Return the masters a dispenser or point of sale holds, in hex.
+
+        The one that debits is for points of sale: it `sells`.
+        """
 
 
 class Secrets(Protocol):

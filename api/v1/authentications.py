@@ -22,7 +22,7 @@ CONTINUATION_MAX = 512
 
 
 class ChallengeIn(Strict):
-    key_no = Whole(least=1, most=3, required=True, metadata=about("1 or 3."))
+    key_no = Whole(least=1, most=4, required=True, metadata=about("1, 3 or 4."))
     challenge = Hex(size=16, required=True, metadata=about("The encrypted RndB."))
     terminal_id = Id(required=True)
 

@@ -20,7 +20,7 @@ from card_bridge.gateway import LedgerRefusal, LedgerUnreachable
 from card_bridge.journal import JournalDamaged
 from card_bridge.keys import KeysError
 from card_bridge.point_of_sale import NotRedeemed
-from card_bridge.profile.personalise import WrongCard
+from card_bridge.profile.kinds import WrongCard
 from card_bridge.protocol.status import CardError
 from card_bridge.transport.pcsc import PcscUnavailable, ReaderMissing, reader_names
 from card_bridge.virtual.store import CardFileDamaged

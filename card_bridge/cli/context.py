@@ -75,7 +75,7 @@ class Context:
         if transport is None:
             raise click.ClickException(f"No card was laid on {name}.")
         with transport:
-            yield TicketCard(Picc(transport))
+            yield TicketCard(Picc(transport), atr=transport.atr)
 
     def tell(self, facts: dict[str, Any], sentence: str) -> None:
         click.echo(json.dumps(facts, default=str) if self.as_json else sentence)

@@ -17,7 +17,7 @@ from card_bridge.journal import Journal
 from card_bridge.keys import DeviceKey, KeyBundle
 from card_bridge.point_of_sale import PointOfSale
 from card_bridge.profile import layout
-from card_bridge.profile.personalise import CardKeys, personalise
+from card_bridge.profile.personalise import CardKeys, personalise, uid_of_blank
 from card_bridge.reader import CardReader
 from card_bridge.virtual import VirtualCard
 from ledger.vocabulary.device_keys import open_bundle
@@ -34,23 +34,35 @@ KEY_FILE = "device.key"
     type=click.Choice(FOLDER_PROFILES),
     help="What the folder of --medium is on: flash-card, unless said.",
 )
+@click.option(
+    "--hide-uid",
+    is_flag=True,
+    help="Let the card show a random UID from now on. There is no way back.",
+)
 @click.pass_obj
 def personalise_card(
-    said: Context, device_id: UUID, holder_id: UUID, profile: str | None
+    said: Context,
+    device_id: UUID,
+    holder_id: UUID,
+    profile: str | None,
+    *,
+    hide_uid: bool,
 ) -> None:
     """Make the card on the reader a ticket card of a holder; may be run again.
 
     Or the flash card or disk that --medium names.
     """
     if said.folder is not None:
+        if hide_uid:
+            raise click.UsageError("--hide-uid is for a card.")
         _prepare_folder(said, said.folder, device_id, holder_id, profile or FLASH_CARD)
         return
     if profile is not None:
         raise click.UsageError("--as is for the folder that --medium names.")
     with said.card() as card:
-        uid = card.find()
+        uid = uid_of_blank(card)
         keys = _keys_of(said, device_id, holder_id, uid, layout.PROFILE)
-        personalise(card, keys)
+        personalise(card, keys, hide_uid=hide_uid)
     said.gateway().register_medium(
         uid, holder_id=holder_id, profile=layout.PROFILE, key_version=keys.version
     )

@@ -22,7 +22,7 @@ from card_bridge.folder.refusals import (
 from card_bridge.folder.store import FOLDER, Store
 from card_bridge.folder.volume import Identify, Nameless, Volumes
 from card_bridge.profile import layout
-from card_bridge.profile.card import CardReading, Committed
+from card_bridge.profile.card import CardReading, Committed, Finder
 from card_bridge.profile.records import Body
 from card_bridge.protocol.ev2_auth import KeyAuthority
 from card_bridge.protocol.status import CardError, UnknownOutcome
@@ -81,8 +81,8 @@ class FolderMedium:
     def make_folder(self) -> None:
         self._door.make_folder()
 
-    def find(self) -> bytes:
-        """Return the UID that this volume gives to the records on it."""
+    def find(self, finder: Finder | None = None) -> bytes:
+        """Return the UID that this volume gives to the records on it; it hides none."""
         image = self._look()
         self.uid = uid_of(self.volume, image.nonce)
         return self.uid

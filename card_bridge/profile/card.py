@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 from card_bridge.profile import layout
 from card_bridge.profile.records import HEAD_LENGTH, Body, sealed_length
@@ -10,7 +11,9 @@ from card_bridge.protocol.commands import Picc
 from card_bridge.protocol.ev2_auth import KeyAuthority
 from card_bridge.protocol.transaction_mac import Operation, TransactionProof
 from ledger.vocabulary.medium_record import (
+    ANY_UID,
     APPLICATION_ID,
+    FIND_KEY,
     INSPECT_KEY,
     SLOT_ENTRY_LENGTH,
     SLOTS_MAX,
@@ -21,11 +24,24 @@ from ledger.vocabulary.medium_record import (
     decode_slots,
 )
 
+RANDOM_ID_LENGTH = 4
+RANDOM_ID_FIRST = b"\x08"  # ISO/IEC 14443-3, 6.5.4.
+
 
 class UidMismatch(MalformedRecord):
     """The card says another UID inside the session than outside."""
 
     code = "counterfeit"
+
+
+class HiddenUid(MalformedRecord):
+    """The card shows a random UID, and nobody here has the key to ask for its own."""
+
+
+class Finder(Protocol):
+    """Makes an authority for one authentication with the card of a UID."""
+
+    def __call__(self, uid: bytes, key_no: int) -> KeyAuthority: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +79,9 @@ class Committed:
 class TicketCard:
     """One card of our profile, for one tap."""
 
-    def __init__(self, picc: Picc) -> None:
+    def __init__(self, picc: Picc, *, atr: bytes = b"") -> None:
         self.picc = picc
+        self.atr = atr
         self.uid = b""
 
     @property
@@ -72,9 +89,18 @@ class TicketCard:
         """What the card has done since its last commit, as it will sign it."""
         return self.picc.operations
 
-    def find(self) -> bytes:
-        """Return the UID as the reader says it; what it is worth, a session shows."""
+    def find(self, finder: Finder | None = None) -> bytes:
+        """Return the UID as the reader says it; what it is worth, a session shows.
+
+        A card that shows a random one tells its own in a session of the find key, for
+        which `finder` makes an authority. Raises `HiddenUid` without one.
+        """
         uid = self.picc.get_reader_uid()
+        if len(uid) == RANDOM_ID_LENGTH and uid[:1] == RANDOM_ID_FIRST:
+            if finder is None:
+                raise HiddenUid("the card hides its UID from who has no key")
+            self.open(FIND_KEY, finder(ANY_UID, FIND_KEY))
+            uid = self.picc.get_card_uid()
         if len(uid) != UID_LENGTH:
             raise MalformedRecord("the card has no UID of seven bytes")
         self.uid = uid

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from card_bridge.profile.card import CardReading, Committed
+from card_bridge.profile.card import CardReading, Committed, Finder
 from card_bridge.profile.records import Body
 from card_bridge.protocol.ev2_auth import KeyAuthority
 from card_bridge.protocol.transaction_mac import Operation, TransactionProof
@@ -18,7 +18,7 @@ class TicketMedium(Protocol):
     @property
     def operations(self) -> tuple[Operation, ...]: ...
 
-    def find(self) -> bytes: ...
+    def find(self, finder: Finder | None = None) -> bytes: ...
 
     def open(self, key_no: int, authority: KeyAuthority) -> None: ...
 

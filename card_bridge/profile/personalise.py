@@ -14,7 +14,8 @@ from dataclasses import dataclass, field
 from typing import Self
 
 from card_bridge.profile import layout
-from card_bridge.profile.card import TicketCard
+from card_bridge.profile.card import HiddenUid, TicketCard
+from card_bridge.profile.kinds import WrongCard, require_right_kind
 from card_bridge.protocol.commands import Picc
 from card_bridge.protocol.ev2_auth import LocalKey
 from card_bridge.protocol.status import AuthenticationFailed, CardRefused, Status
@@ -32,8 +33,6 @@ FACTORY_KEY = bytes(16)
 RND_LENGTH = 16
 PICC_LEVEL = bytes(3)
 SETTINGS = 0x0B  # Only who holds key 0 makes or deletes files (KeySett1).
-# What GetVersion says of the hardware: vendor, type, subtype, major version, ...
-_TYPE, _MAJOR, _DESFIRE, _EV2 = 1, 3, 0x1, 0x12
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,19 +54,33 @@ class CardKeys:
         )
 
 
-class WrongCard(Exception):
-    """The card cannot be made one of ours; the message says why."""
+def uid_of_blank(card: TicketCard) -> bytes:
+    """Return the UID of a card that is to be made, also of one that hides it.
 
-    code = "malformed"
+    Raises `WrongCard` or `CardError`.
+    """
+    require_right_kind(card.picc, atr=card.atr)
+    try:
+        return card.find()
+    except HiddenUid:
+        card.picc.select_application(PICC_LEVEL)
+        card.picc.authenticate(MASTER_KEY, _local(FACTORY_KEY))
+        card.uid = card.picc.get_card_uid()
+        return card.uid
 
 
-def personalise(card: TicketCard, keys: CardKeys) -> None:
+def personalise(card: TicketCard, keys: CardKeys, *, hide_uid: bool = False) -> None:
     """Bring a blank, half-made or finished card to the finished state.
 
-    Raises `WrongCard`, `UidMismatch` or `CardError`.
+    `hide_uid` makes it show a random UID from then on, for good. Raises `WrongCard`,
+    `UidMismatch` or `CardError`.
     """
     picc = card.picc
-    _require_right_kind(picc)
+    require_right_kind(picc, atr=card.atr)
+    if hide_uid:
+        picc.select_application(PICC_LEVEL)
+        picc.authenticate(MASTER_KEY, _local(FACTORY_KEY))
+        picc.use_random_id()
     try:
         picc.select_application(APPLICATION_ID)
     except CardRefused as refused:
@@ -95,20 +108,6 @@ def first_stamp(uid: bytes, key_version: int) -> Stamp:
     return Stamp(key_version=key_version, seq=0, uid=uid, digest=empty)
 
 
-def _require_right_kind(picc: Picc) -> None:
-    """Ask before anything is written: only these have a Transaction MAC file."""
-    try:
-        hardware = picc.get_version()
-    except CardRefused:
-        hardware = b""
-    if (
-        len(hardware) <= _MAJOR
-        or hardware[_TYPE] & 0x0F != _DESFIRE
-        or hardware[_MAJOR] < _EV2
-    ):
-        raise WrongCard("This card is not a DESFire of generation EV2 or 3.")
-
-
 def _make_application(picc: Picc) -> None:
     picc.select_application(PICC_LEVEL)
     if picc.free_memory() < layout.ROOM_BYTES:
@@ -132,6 +131,16 @@ def _make_files(card: TicketCard, keys: CardKeys) -> None:
         if file.number not in present:
             picc.create_backup_data_file(
                 file.number, comm=file.comm, rights=file.rights, size=file.size
+            )
+    for value in layout.VALUE_FILES:
+        if value.number not in present:
+            picc.create_value_file(
+                value.number,
+                comm=value.comm,
+                rights=value.rights,
+                lower=value.lower,
+                upper=value.upper,
+                value=0,
             )
     if layout.PROOF_FILE not in present:
         picc.create_transaction_mac_file(

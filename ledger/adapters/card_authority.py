@@ -34,6 +34,9 @@ _MASTER_NAMES: Mapping[int, str] = {
     card.ISSUE_KEY: "issue",
     card.OPERATE_KEY: "operate",
     card.INSPECT_KEY: "inspect",
+    card.FIND_KEY: "find",
+    card.SELL_KEY: "sell",
+    card.TOP_UP_KEY: "top_up",
     card.RECORD_KEY: "record",
     card.TRANSACTION_MAC_KEY: "transaction_mac",
 }
@@ -116,15 +119,18 @@ class MasterKeys:
         return record_private_key(self._key(uid, card.RECORD_KEY)).public_key()
 
     def card_keys(self, uid: bytes) -> dict[str, Any]:
-        own = (card.MASTER_KEY, card.ISSUE_KEY, card.OPERATE_KEY, card.INSPECT_KEY)
         return {
-            "keys": {str(number): self._key(uid, number).hex() for number in own},
+            "keys": {
+                str(number): self._key(uid, number).hex() for number in card.CARD_KEYS
+            },
             "transaction_mac": self._key(uid, card.TRANSACTION_MAC_KEY).hex(),
             "key_version": self._masters["key_version"],
         }
 
-    def reader_keys(self) -> dict[str, str]:
-        return {name: self._masters[name] for name in ("operate", "inspect", "record")}
+    def reader_keys(self, *, sells: bool) -> dict[str, str]:
+        names = ["operate", "inspect", "record"] + (["sell"] if sells else [])
+        find = self._key(card.ANY_UID, card.FIND_KEY).hex()
+        return {name: self._masters[name] for name in names} | {"find": find}
 
     def _handshake(
         self, uid: bytes, key_no: int, rnd_a: bytes, challenge: bytes
@@ -146,6 +152,9 @@ class MasterKeys:
 
     def _key(self, uid: bytes, key_no: int) -> bytes:
         m = diversification_input(
-            uid=uid, aid=card.APPLICATION_ID, key_no=key_no, system_id=card.SYSTEM_ID
+            uid=card.ANY_UID if key_no == card.FIND_KEY else uid,
+            aid=card.APPLICATION_ID,
+            key_no=key_no,
+            system_id=card.SYSTEM_ID,
         )
         return diversified(bytes.fromhex(self._masters[_MASTER_NAMES[key_no]]), m)

@@ -26,6 +26,8 @@ from ledger.vocabulary.sealed_ticket import key_id
 FILE_NAME = "keys.json"
 FORMAT = 1
 CARD_MASTERS = ("master", "issue", "operate", "inspect", "record", "transaction_mac")
+_DERIVED_MASTERS = ("find", "sell", "top_up")
+_CARD_KEY_LENGTH = 16
 _CODE_DIGITS = 8
 
 
@@ -121,9 +123,19 @@ class FileSecrets:
         return hmac.new(key, b"eticket-ledger people", "sha256").digest()
 
     def card_masters(self) -> Mapping[str, Any]:
-        """The cards' master keys in hex by name, and their `key_version`."""
+        """The cards' master keys in hex by name, and their `key_version`.
+
+        Those that a key file does not name are made of the first of those it does.
+        """
         masters: Mapping[str, Any] = self._kept["cards"]
-        return masters
+        root = bytes.fromhex(masters["master"])
+        made = {
+            name: hmac.new(root, f"eticket-ledger {name}".encode(), "sha256")
+            .digest()[:_CARD_KEY_LENGTH]
+            .hex()
+            for name in _DERIVED_MASTERS
+        }
+        return {**made, **masters}
 
     def print_code(self, serial: str) -> str:
         mac = hmac.new(self._bytes("print"), serial.encode(), "sha256").hexdigest()

@@ -137,7 +137,7 @@ def key_bundle(
         },
     }
     if device.kind in ("dispenser", "point_of_sale"):
-        bundle |= cards.reader_keys()
+        bundle |= cards.reader_keys(sells=device.kind == "point_of_sale")
     sealed = seal_bundle(
         json.dumps(bundle).encode(), to=public_key_of(device), device_id=device_id
     )

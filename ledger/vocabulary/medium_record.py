@@ -23,10 +23,15 @@ SEQ_MAX = 0xFF_FF_FF_FF
 LAYOUT_VERSION = 1
 
 # What keys are diversified by beside the UID (AN10922): ours alone, and the same on
-# both sides. The numbers beyond the card's own keys 0 to 3 never reach a card's keys.
+# both sides. The numbers beyond the card's own keys 0 to 6 never reach a card's keys.
 APPLICATION_ID = bytes.fromhex("f4e7c1")
 SYSTEM_ID = b"ETL1"
 MASTER_KEY, ISSUE_KEY, OPERATE_KEY, INSPECT_KEY = 0, 1, 2, 3
+FIND_KEY, SELL_KEY, TOP_UP_KEY = 4, 5, 6
+CARD_KEYS = tuple(range(7))
+# The find key is made of this UID, so it is the same on every card: a card that hides
+# its own tells it, in a session under this key, to whoever may look for it.
+ANY_UID = bytes(UID_LENGTH)
 RECORD_KEY = 0x10
 TRANSACTION_MAC_KEY = 0x11
 

@@ -369,7 +369,14 @@ def test_a_device_gets_its_keys_sealed_for_it_alone(
     bundle = opened(
         dispenser, dispenser.post(f"/v1/devices/{dispenser.device_id}/keys")
     )
-    assert set(bundle) == {"operate", "inspect", "record", "issuer_keys", "origin"}
+    assert set(bundle) == {
+        "operate",
+        "inspect",
+        "record",
+        "find",
+        "issuer_keys",
+        "origin",
+    }
     path = f"/v1/devices/{terminal.device_id}/keys"
     for caller in (terminal, callers.ada):
         said = caller.post(path)

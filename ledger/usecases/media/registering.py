@@ -14,7 +14,7 @@ from ledger.ports import CardAuthority, SessionKeys
 from ledger.usecases.parties import public_key_of
 from ledger.vocabulary.device_keys import seal_bundle
 from ledger.vocabulary.ids import medium_id
-from ledger.vocabulary.medium_record import ISSUE_KEY
+from ledger.vocabulary.medium_record import ANY_UID, FIND_KEY, INSPECT_KEY, ISSUE_KEY
 
 
 class RegisteredOtherwise(Conflict):
@@ -24,7 +24,7 @@ class RegisteredOtherwise(Conflict):
 
 class KeyNotForTerminals(Conflict):
     code = "device_not_authorised"
-    says = "A terminal may authenticate with the keys 1 and 3 only."
+    says = "A terminal may authenticate with the keys 1 and 3, and find cards by 4."
 
 
 def personalisation_keys(
@@ -84,10 +84,13 @@ def begin_authentication(
     """Answer a card's challenge on behalf of a terminal that holds no card keys.
 
     The key to write with is for a card that may be written; any card of one's own may
-    be read, and judged by what it shows.
+    be read, and judged by what it shows. A card that hides its UID is found first, as
+    nobody's in particular (`ANY_UID`); that session tells its UID and no more.
     """
+    if (uid == ANY_UID) != (key_no == FIND_KEY):
+        raise KeyNotForTerminals
     at_terminal(ledger, uid=uid, terminal_id=terminal_id, by=by)
-    if key_no not in (1, 3):
+    if key_no not in (ISSUE_KEY, INSPECT_KEY, FIND_KEY):
         raise KeyNotForTerminals
     if key_no == ISSUE_KEY:
         ledger.medium(uid).require_in_use()
@@ -114,6 +117,6 @@ def at_terminal(ledger: Ledger, *, uid: bytes, terminal_id: UUID, by: UUID) -> D
     """A holder's own card at an enrolled terminal, or it reads as not there."""
     terminal = ledger.device(terminal_id)
     terminal.require("terminal")
-    if ledger.medium(uid).holder_id != by:
+    if uid != ANY_UID and ledger.medium(uid).holder_id != by:
         raise MediumUnknown
     return terminal

@@ -131,13 +131,13 @@ class Stage:
             key_version=keys.version,
         )
 
-    def card_of(self, holder: Caller) -> VirtualCard:
+    def card_of(self, holder: Caller, *, hide_uid: bool = False) -> VirtualCard:
         """Make a blank card a ticket card of somebody's."""
         card = VirtualCard.blank()
         keys = self.keys_for(card, holder)
         with laid(card) as lying:
             lying.find()
-            personalise(lying, keys)
+            personalise(lying, keys, hide_uid=hide_uid)
         self.register(card, holder, keys)
         return card
 

@@ -22,7 +22,8 @@ from card_bridge.gateway import LedgerRefusal
 from card_bridge.keys import KeysError, LocalKeys
 from card_bridge.profile import layout
 from card_bridge.profile.card import TicketCard
-from card_bridge.profile.personalise import WrongCard, personalise
+from card_bridge.profile.kinds import WrongCard
+from card_bridge.profile.personalise import personalise
 from card_bridge.profile.records import Body
 from card_bridge.protocol.commands import Picc
 from card_bridge.protocol.status import CardError

@@ -12,12 +12,8 @@ from hypothesis import strategies as st
 
 from card_bridge.profile import layout
 from card_bridge.profile.card import CardReading, TicketCard, UidMismatch
-from card_bridge.profile.personalise import (
-    CardKeys,
-    WrongCard,
-    first_stamp,
-    personalise,
-)
+from card_bridge.profile.kinds import WrongCard
+from card_bridge.profile.personalise import CardKeys, first_stamp, personalise
 from card_bridge.profile.records import HEAD_LENGTH, Body, sealed_length
 from card_bridge.protocol.commands import Picc
 from card_bridge.protocol.status import CardRefused
@@ -35,7 +31,7 @@ from tests.card.bridge.stage import laid
 from tests.card.cards import key
 
 KEYS = CardKeys(
-    {number: bytes([0xA0 + number]) * 16 for number in range(4)}, b"T" * 16, 3
+    {number: bytes([0xA0 + number]) * 16 for number in layout.KEYS}, b"T" * 16, 3
 )
 STAMP, SLOTS, BODIES = layout.STAMP, layout.SLOTS, layout.BODIES
 
@@ -134,7 +130,7 @@ def test_it_fits_an_8k_card_and_half_the_slots_fit_a_4k_card():
 
 def test_a_card_of_another_system_is_left_alone():
     card = made()
-    other = CardKeys(dict.fromkeys(range(4), b"o" * 16), b"T" * 16, 3)
+    other = CardKeys(dict.fromkeys(layout.KEYS, b"o" * 16), b"T" * 16, 3)
     with laid(card) as lying:
         lying.find()
         with pytest.raises(WrongCard, match="another system"):

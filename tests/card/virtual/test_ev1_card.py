@@ -15,7 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from card_bridge.profile.card import TicketCard
-from card_bridge.profile.personalise import CardKeys, WrongCard, personalise
+from card_bridge.profile.kinds import WrongCard
+from card_bridge.profile.personalise import CardKeys, personalise
 from card_bridge.protocol.commands import FRAME_PAYLOAD_CCID, FRAME_PAYLOAD_MAX, Picc
 from card_bridge.protocol.creation import CHANGE_KEY
 from card_bridge.protocol.ev1_aes import Ev1LocalKey
