@@ -43,6 +43,8 @@ class Collector(ThreadingHTTPServer):
 
 
 class Heard(BaseHTTPRequestHandler):
+    server: Collector
+
     def do_POST(self):
         body = self.rfile.read(int(self.headers["Content-Length"]))
         assert self.path == "/v1/traces"
@@ -71,25 +73,31 @@ def collector():
         server.shutdown()
 
 
-@pytest.fixture
-def traced(collector, monkeypatch):
-    """Call an application while it is traced; return the spans that have arrived."""
-    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", collector.url)
-    traces = tracing.start()
+class Traced:
+    """Asks an application while it is traced, and takes what arrives of that."""
 
-    def ask(application, method, path, **more):
-        client = Client(traces.around(application))
+    def __init__(self, traces, collector):
+        self._traces = traces
+        self._collector = collector
+
+    def __call__(self, application, method, path, **more):
+        client = Client(self._traces.around(application))
         answer = client.open(path, method=method, **more)
         answer.get_data()
         answer.close()
         return answer
 
-    def sent():
-        traces.stop()
-        return {span.name: span for span in collector.spans}
+    def sent(self):
+        self._traces.stop()
+        return {span.name: span for span in self._collector.spans}
 
-    ask.sent = sent
-    yield ask
+
+@pytest.fixture
+def traced(collector, monkeypatch):
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", collector.url)
+    traces = tracing.start()
+    assert traces is not None
+    yield Traced(traces, collector)
     traces.stop()
 
 
