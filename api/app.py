@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Mapping
 from typing import Any, cast
 
 from flask import Flask, Response, g, request
@@ -16,6 +17,9 @@ from api.idempotency import Idempotency
 from api.lane import Lane
 from api.limits import Limits, Rate
 from api.log_lines import make_log
+from api.oauth import endpoints, refusals
+from api.oauth.assertions import Assertions
+from api.oauth.grants import CLIENT_CREDENTIALS, Grant, client_credentials
 from api.openapi.document import Document
 from api.positions import Waiting
 from api.receipts import Receipts, heard
@@ -63,6 +67,7 @@ from api.v1 import (
     registered_sales,
     sales,
     sessions,
+    signing_keys,
     stock,
     subjects,
     taps,
@@ -104,6 +109,7 @@ def create_app(installation: Installation) -> Flask:
     requests = RequestLog(log_to)
     _log_requests(app, requests)
     problems.install(app, log_to)
+    refusals.install(app)
     _guard(app, installation, requests)
     conditions.install(app)
     _receipts(installation).install(app)
@@ -137,6 +143,10 @@ def _routes(app: Flask, its: Installation) -> Document:
     for blueprint in (
         health.blueprint(its.ledger),
         parties.blueprint(its.ledger, its.personal, its.tokens, its.clock),
+        endpoints.blueprint(
+            its.tokens, _grants(its), its.clock, base_url=its.settings.base_url
+        ),
+        signing_keys.blueprint(its.ledger, its.signing_keys, its.tokens, its.clock),
         people.blueprint(its.ledger, its.people, its.clock),
         sessions.blueprint(its.ledger, its.people, its.clock),
         subjects.blueprint(its.ledger, its.personal, its.traces, its.clock),
@@ -236,6 +246,13 @@ def _guard(app: Flask, its: Installation, requests: RequestLog) -> None:
     Guard(its.tokens, its.people.sessions, its.clock).install(app)
     app.before_request(limits.after_guard)
     app.after_request(limits.after_answer)
+
+
+def _grants(its: Installation) -> Mapping[str, Grant]:
+    base_url = its.settings.base_url
+    audiences = frozenset({base_url, f"{base_url}{endpoints.TOKEN}", its.origin})
+    assertions = Assertions(its.signing_keys, its.clock, audiences)
+    return {CLIENT_CREDENTIALS: client_credentials(its.ledger, assertions)}
 
 
 def _appended(seconds: float) -> None:

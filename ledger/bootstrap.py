@@ -43,6 +43,7 @@ from ledger.adapters.roles import DatabaseRole, ensure, speaking_as
 from ledger.adapters.sandbox_payments import SandboxPayments
 from ledger.adapters.secrets import FileSecrets, SecretsError
 from ledger.adapters.sessions import Sessions
+from ledger.adapters.signing_keys import SigningKeys
 from ledger.adapters.smtp import BadServer, Mail, MailServer
 from ledger.adapters.stock_desk import PostgresStockDesk
 from ledger.adapters.subscriptions import Subscriptions
@@ -131,6 +132,7 @@ class Installation:
     log_keys: LogKeys
     policy: Policy
     tokens: TokenStore
+    signing_keys: SigningKeys
     people: People
     answers: AnswerStore
     desk: PostgresStockDesk
@@ -203,6 +205,7 @@ class Installation:
                 lambda at, limit: self.tokens.clean(
                     before=at - KEEP_TOKENS, limit=limit
                 ),
+                lambda at, limit: self.signing_keys.clean(at=at, limit=limit),
                 self.people.clean,
             ),
         )
@@ -289,6 +292,7 @@ def _assembled(
         log_keys=LogKeys(settings.keys_home, secrets.log_key()),
         policy=_policy(settings),
         tokens=TokenStore(datastore),
+        signing_keys=SigningKeys(datastore),
         people=People(
             logins=Logins(datastore, personal, pepper=pepper),
             sessions=Sessions(datastore),

@@ -21,6 +21,11 @@ PROXIES_MAX = 8
 RATE_MAX = 1_000_000
 KEY_PLACES = ("file", "secret", "pkcs11")
 LABEL_BYTES_MAX = 32  # CK_TOKEN_INFO has so many for a token's label.
+SECRETS = ("LEDGER_DATABASE_URL", "LEDGER_KEY_ENCRYPTION_SECRET", "LEDGER_SMTP_URL")
+"""Settings that may stand in a file instead; the PIN has had its own for longer."""
+
+FILE = "_FILE"
+SECRET_LENGTH_MAX = 64 * 1024
 LOG_LEVELS = ("debug", "info", "warning", "error")
 
 # One log is one schema, so its name goes into SQL: an unquoted PostgreSQL identifier.
@@ -30,6 +35,10 @@ _SCHEMA = re.compile(r"(?!pg_)[a-z_][a-z0-9_]{0,47}")
 _ORIGIN = re.compile(r"[!-*,-~]{1,255}")
 _MAIL_FROM = re.compile(r"([^<>@\x00-\x1f]{1,80} <)?[^\s<>@]{1,64}@[^\s<>@]{1,189}>?")
 _SMTP = re.compile(r"(smtps|smtp|smtp\+plain)://[^\s/]+/?")
+_PUBLIC_URL = re.compile(
+    r"https://[0-9A-Za-z.-]{1,255}(:[0-9]{1,5})?"
+    r"|http://(127\.0\.0\.1|\[::1\]|localhost)(:[0-9]{1,5})?"
+)
 _HOST = re.compile(r"[0-9A-Za-z.:_-]{1,255}")
 
 
@@ -62,6 +71,9 @@ class Settings:
 
     host: str = "127.0.0.1"
     port: int = 8470
+    public_url: str | None = None
+    """How callers reach this server, `https://…`; None: at `host` and `port`."""
+
     workers: int = 2
     """Server processes."""
 
@@ -125,6 +137,11 @@ class Settings:
         return self.server_home or self.home / "postgres"
 
     @property
+    def base_url(self) -> str:
+        """Where callers find this server, without a slash at the end."""
+        return self.public_url or f"http://{self.host}:{self.port}"
+
+    @property
     def keys_home(self) -> Path:
         return self.home / "keys"
 
@@ -135,9 +152,13 @@ class Settings:
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str]) -> Self:
-        """Read `environ`; an empty value counts as not set. Raises SettingsError."""
+        """Read `environ`; an empty value counts as not set. Raises SettingsError.
+
+        What holds a secret may stand in a file, which `LEDGER_…_FILE` names.
+        """
         names = {PREFIX + each.name.upper(): each.name for each in fields(cls)}
         given: dict[str, Any] = {}
+        environ = _with_secrets(environ)
         for name in sorted(environ):
             if not name.startswith(PREFIX):
                 continue
@@ -147,6 +168,27 @@ class Settings:
             if value := environ[name].strip():
                 given[names[name]] = _READ[names[name]](name, value)
         return cls(**given)
+
+
+def _with_secrets(environ: Mapping[str, str]) -> Mapping[str, str]:
+    """Put the first line of each secret's file in its place."""
+    read = dict(environ)
+    for name in SECRETS:
+        path = read.pop(name + FILE, "").strip()
+        if not path:
+            continue
+        if read.get(name, "").strip():
+            raise SettingsError(f"{name} and {name}{FILE} are both set: one is enough.")
+        try:
+            with Path(path).open(encoding="utf-8") as file:
+                read[name] = file.readline(SECRET_LENGTH_MAX).strip()
+        except (OSError, ValueError):
+            raise SettingsError(
+                f"{name}{FILE} is not a file that can be read."
+            ) from None
+        if not read[name]:
+            raise SettingsError(f"{name}{FILE} names a file whose first line is empty.")
+    return read
 
 
 def traces_wanted(environ: Mapping[str, str] | None = None) -> bool:
@@ -272,6 +314,7 @@ _READ: Mapping[str, Callable[[str, str], Any]] = {
     "witness_policy": _file,
     "host": _matching(_HOST, "a host name or an IP address"),
     "port": _whole(1, PORT_MAX),
+    "public_url": _matching(_PUBLIC_URL, "https://HOST, or http://… of this machine"),
     "workers": _whole(1, WORKERS_MAX),
     "threads": _whole(1, THREADS_MAX),
     "pool_size": _whole(1, POOL_SIZE_MAX),

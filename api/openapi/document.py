@@ -177,8 +177,9 @@ _PAGE = """\
   <p>{{ operation.description }}</p>
   <p>Open to: {{ (operation["x-roles"] or ["everybody"]) | join(", ") }}.</p>
       {% if operation.requestBody %}
-  <p>Takes
-    {{ shape(operation.requestBody.content["application/json"].schema) }}.</p>
+        {% for kind, content in operation.requestBody.content.items() %}
+  <p>Takes {{ kind }} {{ shape(content.schema) }}.</p>
+        {% endfor %}
       {% endif %}
       {% for status, answer in operation.responses.items() if answer.content %}
         {% for kind, content in answer.content.items() %}

@@ -165,6 +165,22 @@ class Routes:
             previewed=previewed,
         )
 
+    def form(
+        self, path: str, *, takes: type[Schema], gives: type[Schema] | None = None
+    ) -> Callable[[View], View]:
+        """A form of OAuth's, which the view reads by itself and answers with 200."""
+
+        def declare(function: View) -> View:
+            said = self.blueprint.response(200, gives)(function)
+            form = {"schema": takes}
+            body = {"content": {"application/x-www-form-urlencoded": form}}
+            who = ACCESS[f"POST {self._prefix}{path}"]
+            said = self.blueprint.doc(**_said(who, None, ()), requestBody=body)(said)
+            self.blueprint.add_url_rule(path, function.__name__, said, methods=["POST"])
+            return function
+
+        return declare
+
     def put(
         self,
         path: str,

@@ -286,6 +286,9 @@ STRANGERS: dict[str, Any] = {
     f"POST {_ORDER}/payment/decision": OPERATORS,
     f"DELETE {_ORDER}": NOT_THERE,
     f"POST {_ORDER}/voiding": NOT_THERE,
+    "POST /v1/devices/<uuid:device_id>/signing-keys": NOT_THERE,
+    "GET /v1/devices/<uuid:device_id>/signing-keys": NOT_THERE,
+    "DELETE /v1/devices/<uuid:device_id>/signing-keys/<kid>": NOT_THERE,
     f"GET {_EXCHANGE}": NOT_THERE,
     f"POST {_EXCHANGE}/confirmation": NOT_THERE,
     f"DELETE {_EXCHANGE}": NOT_THERE,
@@ -481,6 +484,7 @@ def bodies(place: Place, who: Caller) -> dict[str, dict[str, Any]]:
             "content": "AAAA",
             "media_type": "a/b",
         },
+        "POST /v1/devices/<uuid:device_id>/signing-keys": {"jwk": JWK},
         f"POST {_CASE}/appeal": {"reason": "mine now"},
         f"POST {_CASE}/withdrawal": {"reason": "mine now"},
     }
@@ -521,12 +525,20 @@ def filled(path: str, ids: dict[str, str]) -> str:
     return _PARAMETER.sub(given, path)
 
 
+# The public key of RFC 8037, appendix A.2.
+JWK = {
+    "kty": "OKP",
+    "crv": "Ed25519",
+    "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo",
+}
+
 # Parameters that are no UUIDs.
 FORMS = {
     "uid": "04" + "00" * 6,
     "position": "1",
     "level": "0",
     "code": "terminal",
+    "kid": "a-key",
     "tile": "000",
     "bundle": "000",
 }

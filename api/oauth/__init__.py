@@ -1,0 +1,1 @@
+"""OAuth 2: tokens for programs that say who they are by themselves."""
