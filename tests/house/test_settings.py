@@ -99,6 +99,34 @@ def test_a_wrong_setting_stops_the_program_with_one_sentence_that_names_it(name,
     assert "secret" not in message
 
 
+def test_a_secret_may_stand_in_a_file_so_that_no_environment_has_it(tmp_path):
+    secret = tmp_path / "database-url"
+    secret.write_text("postgresql://app:secret@db/tickets\nand a note\n", "utf-8")
+    settings = Settings.from_environ({"LEDGER_DATABASE_URL_FILE": str(secret)})
+    assert settings.database_url == "postgresql://app:secret@db/tickets"
+    secret.write_text("mysql://app:secret@db\n", "utf-8")
+    with pytest.raises(SettingsError, match="LEDGER_DATABASE_URL") as stopped:
+        Settings.from_environ({"LEDGER_DATABASE_URL_FILE": str(secret)})
+    assert "secret" not in str(stopped.value)
+
+
+@pytest.mark.parametrize(
+    ("more", "says"),
+    [
+        ({"LEDGER_SMTP_URL_FILE": "/nowhere"}, "can be read"),
+        ({"LEDGER_SMTP_URL_FILE": "/dev/null"}, "empty"),
+        (
+            {"LEDGER_SMTP_URL_FILE": "/dev/null", "LEDGER_SMTP_URL": "smtp://h"},
+            "both set",
+        ),
+        ({"LEDGER_PORT_FILE": "/dev/null"}, "not a setting"),
+    ],
+)
+def test_a_secrets_file_is_one_that_can_be_read_and_is_not_said_twice(more, says):
+    with pytest.raises(SettingsError, match=says):
+        Settings.from_environ(more)
+
+
 @given(
     name=st.sampled_from(
         ["DATABASE_URL", "HOME", "ORIGIN", "SCHEMA", "HOST", "PORT", "LOG_LEVEL", "XYZ"]
