@@ -58,6 +58,8 @@ lock: setup ## Choose package versions anew within pyproject.toml. ARGS=--upgrad
 	$(LOCK) $(ARGS) --group dev --group build pyproject.toml -o requirements/all.lock
 	$(LOCK) --group pyproject.toml:build -c requirements/all.lock \
 		-o requirements/build.lock
+	$(LOCK) --extra otel --extra pkcs11 --no-emit-package pyscard pyproject.toml \
+		-c requirements/all.lock -o requirements/runtime.lock
 
 clean: ## Take away what was made: .venv, .demo, .bench, caches. Data in .ledger stays.
 	rm -rf .venv .demo .bench .hypothesis .mypy_cache .pytest_cache .ruff_cache \
