@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import json
-import signal
 from contextlib import closing
 from dataclasses import asdict
-from threading import Event
 
 import click
 
 from api import metrics
 from api.cli.opened import opened
-from api.cli.parent import end_with_parent
+from api.cli.parent import end_with_parent, until_signalled
 from api.log_lines import make_log
 from ledger.errors import Conflict
 from ledger.jobs.schedule import JobStatus
@@ -43,8 +41,11 @@ def jobs(context: click.Context, *, as_json: bool) -> None:
 @click.argument("name")
 def run(name: str) -> None:
     """Run one job now, due or not."""
-    stop = _until_signalled()
-    with opened() as its, closing(its.schedule()) as schedule:
+    with (
+        until_signalled() as stop,
+        opened() as its,
+        closing(its.schedule()) as schedule,
+    ):
         if not schedule.run_now(name, stop):
             raise JobRunning(name=name)
         last = schedule.status_of(name).last
@@ -55,22 +56,14 @@ def run(name: str) -> None:
 @click.option("--with-parent", is_flag=True, hidden=True)
 def work(*, with_parent: bool) -> None:
     """Run all jobs at their times until a signal says stop."""
-    stop = _until_signalled()
     if with_parent:
         end_with_parent()
-    with opened() as its:
+    with until_signalled() as stop, opened() as its:
         log = make_log(its.settings.log_level)
         its.ledger.recorder.on_append = metrics.appended
         log.info("jobs", state="running")
         its.schedule().run_forever(stop)
         log.info("jobs", state="ended")
-
-
-def _until_signalled() -> Event:
-    stop = Event()
-    for each in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(each, lambda *_: stop.set())
-    return stop
 
 
 def _tell(each: JobStatus) -> None:

@@ -7,17 +7,16 @@ if it could not be checked.
 from __future__ import annotations
 
 import json
-import signal
 import sys
 from datetime import timedelta
 from pathlib import Path
-from threading import Event, Thread
+from threading import Thread
 from uuid import UUID
 
 import click
 
 from api.cli.opened import opened
-from api.cli.parent import end_with_parent
+from api.cli.parent import end_with_parent, until_signalled
 from api.cli.reading import (
     CannotCheck,
     checked,
@@ -97,12 +96,13 @@ def publish(*, once: bool, with_parent: bool) -> None:
 
     Any number may run; one of them works and the others stand by.
     """
-    stop = Event()
-    for each in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(each, lambda *_: stop.set())
     if with_parent:
         end_with_parent()
-    with opened(DatabaseRole.PUBLISHER) as its, its.publisher() as publisher:
+    with (
+        until_signalled() as stop,
+        opened(DatabaseRole.PUBLISHER) as its,
+        its.publisher() as publisher,
+    ):
         if once:
             click.echo(publisher.round(ask_all=True))
             return

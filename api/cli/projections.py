@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import json
-import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
-from threading import Event
 
 import click
 
 from api.cli.opened import opened
-from api.cli.parent import end_with_parent
+from api.cli.parent import end_with_parent, until_signalled
 from api.log_lines import make_log
 from ledger.adapters.roles import DatabaseRole
 from ledger.projections.rebuild import Progress
@@ -70,12 +68,9 @@ def rebuild(name: str | None, *, as_json: bool, abandon: bool) -> None:
 @click.option("--with-parent", is_flag=True, hidden=True)
 def run(*, with_parent: bool) -> None:
     """Keep the views up to date until a signal says stop."""
-    stop = Event()
-    for each in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(each, lambda *_: stop.set())
     if with_parent:
         end_with_parent()
-    with opened(DatabaseRole.VIEWS) as its:
+    with until_signalled() as stop, opened(DatabaseRole.VIEWS) as its:
         log = make_log(its.settings.log_level)
         log.info("projections", state="following")
         Runner(its.ledger).run_forever(stop)

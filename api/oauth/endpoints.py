@@ -116,9 +116,7 @@ def blueprint(
             "grant_types_supported": sorted(grants),
             "response_types_supported": [],
             "token_endpoint_auth_methods_supported": ["private_key_jwt"],
-            "token_endpoint_auth_signing_alg_values_supported": sorted(
-                frozenset().union(*ALGORITHMS.values())
-            ),
+            "token_endpoint_auth_signing_alg_values_supported": ALGORITHMS,
             "revocation_endpoint_auth_methods_supported": ["none"],
             "service_documentation": f"{base_url}/v1/docs",
         }

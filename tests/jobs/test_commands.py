@@ -14,11 +14,11 @@ from ledger.clock import SystemClock
 from ledger.settings import Settings
 from ledger.vocabulary.codes import Role
 from tests.api.conftest import ledgerctl
-from tests.api.test_serve import Server, environ
+from tests.api.test_serve import environ, serve
 from tests.domain.examples import ALICE, NOON
 from tests.jobs.scheduling import wait_until
 
-__all__ = ["environ", "ledgerctl"]
+__all__ = ["environ", "ledgerctl", "serve"]
 
 NAMES = [
     "notify",
@@ -105,9 +105,9 @@ def test_a_mail_server_that_cannot_be_used_is_told_in_a_sentence(
 
 
 def test_a_server_runs_the_jobs_and_has_them_again_when_they_are_killed(
-    environ, database
+    serve, database
 ):
-    server = Server(environ, "--port=0")
+    server = serve()
 
     def is_run_by(process: int) -> bool:
         with psycopg.connect(database.url) as connection:
