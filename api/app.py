@@ -27,6 +27,7 @@ from api.request_log import RequestLog, trace_of
 from api.v1 import (
     accounts,
     authentications,
+    card_purses,
     case_decisions,
     cases,
     catalogue,
@@ -219,6 +220,7 @@ def _routes(app: Flask, its: Installation) -> Document:
         dispenses.blueprint(
             its.ledger, its.cards, its.secrets, its.clock, origin=origin
         ),
+        card_purses.blueprint(its.ledger, its.cards, its.clock),
         redemptions.blueprint(its.ledger, its.cards, its.clock, origin=origin),
         issuer_keys.blueprint(
             its.secrets, lambda: verifiers_of(origin, its.log_keys), origin=origin

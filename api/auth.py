@@ -256,6 +256,9 @@ ACCESS: Mapping[str, Who] = MappingProxyType(
         f"POST {_CASE}/withdrawal": DISPUTES,
         f"POST {_CASE}/merger": OPERATOR,
         f"POST {_TICKET}/redemptions": SHOP,
+        f"POST {_MEDIUM}/purse/top-ups": PERSONALISER,
+        f"PUT {_MEDIUM}/purse/top-ups/<uuid:top_up_id>": PERSONALISER,
+        f"PUT {_MEDIUM}/purse/debits/<uuid:payment_id>": SHOP,
         f"PUT {_TICKET}/redemptions/<uuid:session_id>": SHOP,
     }
 )

@@ -233,6 +233,23 @@ class HttpGateway:
         answer = self._ask("PUT", path, body, again=True)
         return understood(answer, lambda said: int(said["uses_left"]))
 
+    def start_top_up(self, uid: bytes, *, amount_minor: int) -> UUID:
+        """Have money of the holder kept for the card; return the top-up's id."""
+        body = {"amount_minor": amount_minor}
+        answer = self.call("POST", f"/v1/media/{uid.hex()}/purse/top-ups", body)
+        return understood(answer, lambda said: UUID(said["top_up_id"]))
+
+    def settle_top_up(self, uid: bytes, top_up_id: UUID, outcome: Outcome) -> None:
+        path = f"/v1/media/{uid.hex()}/purse/top-ups/{top_up_id}"
+        self._ask("PUT", path, outcome.as_json(), again=True)
+
+    def report_debit(
+        self, uid: bytes, payment_id: UUID, outcome: Outcome, *, receipt: str
+    ) -> None:
+        path = f"/v1/media/{uid.hex()}/purse/debits/{payment_id}"
+        body = outcome.as_json() | {"receipt": receipt}
+        self._ask("PUT", path, body, again=True)
+
     def tickets(self) -> list[Json]:
         """Return the caller's own tickets."""
         answer = self.call("GET", "/v1/tickets")

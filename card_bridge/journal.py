@@ -29,6 +29,15 @@ class Redemption:
 
 
 @dataclass(frozen=True, slots=True)
+class PurseMove:
+    """What is taken from a card's purse, or put in; `tmc` is its count before."""
+
+    amount_minor: int
+    receipt: str
+    tmc: int
+
+
+@dataclass(frozen=True, slots=True)
 class Entry:
     """One unsettled write. `operations` are there once its commit was to be sent."""
 
@@ -37,6 +46,7 @@ class Entry:
     stamp: bytes
     operations: tuple[Operation, ...] | None = None
     redemption: Redemption | None = None
+    purse: PurseMove | None = None
 
 
 class JournalDamaged(Exception):
@@ -102,6 +112,7 @@ def _said(entry: Entry) -> dict[str, Any]:
         "redemption": None
         if entry.redemption is None
         else {name: str(it) for name, it in asdict(entry.redemption).items()},
+        "purse": None if entry.purse is None else asdict(entry.purse),
     }
 
 
@@ -128,6 +139,7 @@ def _read(said: dict[str, Any]) -> Entry:
             for cmd, file, offset, length, data in operations
         ),
         redemption=_redemption(said.get("redemption")),
+        purse=_purse(said.get("purse")),
     )
 
 
@@ -140,3 +152,9 @@ def _redemption(said: dict[str, str] | None) -> Redemption | None:
         receipt=said["receipt"],
         right=said["right"],
     )
+
+
+def _purse(said: dict[str, Any] | None) -> PurseMove | None:
+    if said is None:
+        return None
+    return PurseMove(int(said["amount_minor"]), str(said["receipt"]), int(said["tmc"]))

@@ -12,7 +12,14 @@ from typing import Any
 import click
 
 from card_bridge.cli.context import Context
-from card_bridge.cli.desk import blank_card, device_key, personalise_card, redeem
+from card_bridge.cli.desk import (
+    blank_card,
+    device_key,
+    pay,
+    personalise_card,
+    redeem,
+    top_up,
+)
 from card_bridge.cli.selftest import selftest
 from card_bridge.cli.terminal import terminal
 from card_bridge.folder.option import FolderType
@@ -22,6 +29,7 @@ from card_bridge.keys import KeysError
 from card_bridge.point_of_sale import NotRedeemed
 from card_bridge.profile.kinds import WrongCard
 from card_bridge.protocol.status import CardError
+from card_bridge.purse import PurseRefused
 from card_bridge.transport.pcsc import PcscUnavailable, ReaderMissing, reader_names
 from card_bridge.virtual.store import CardFileDamaged
 from ledger.vocabulary.medium_record import MalformedRecord
@@ -38,6 +46,7 @@ _SAID_IN_A_SENTENCE = (
     MalformedRecord,
     NotRedeemed,
     PcscUnavailable,
+    PurseRefused,
     ReaderMissing,
     SealBroken,
     WrongCard,
@@ -89,6 +98,8 @@ for _command in (
     terminal,
     personalise_card,
     redeem,
+    pay,
+    top_up,
     device_key,
     blank_card,
     selftest,

@@ -18,11 +18,13 @@ from card_bridge.keys import DeviceKey, KeyBundle
 from card_bridge.point_of_sale import PointOfSale
 from card_bridge.profile import layout
 from card_bridge.profile.personalise import CardKeys, personalise, uid_of_blank
+from card_bridge.purse import PurseTill, TopUpDesk
 from card_bridge.reader import CardReader
 from card_bridge.virtual import VirtualCard
 from ledger.vocabulary.device_keys import open_bundle
 
 KEY_FILE = "device.key"
+PURSE_JOURNAL = "purse-journal"
 
 
 @click.command("personalise")
@@ -130,6 +132,46 @@ def redeem(
             ticket_id=ticket_id,
         )
     said.tell(asdict(used), f"Redeemed: {used.right}. Uses left: {used.uses_left}.")
+
+
+@click.command()
+@click.argument("device_id", type=click.UUID)
+@click.option("--receipt", required=True, help="The shop's own number of the purchase.")
+@click.option("--amount-minor", type=click.IntRange(min=1), required=True)
+@click.pass_obj
+def pay(said: Context, device_id: UUID, receipt: str, amount_minor: int) -> None:
+    """Take a purchase's price from the purse on the card, as a point of sale.
+
+    After a failure run it again with the same receipt: it is taken once.
+    """
+    gateway, key = said.gateway(), DeviceKey.at(said.home / KEY_FILE)
+    bundle = KeyBundle.fetch(gateway, device_id=device_id, key=key)
+    journal = Journal(said.home / PURSE_JOURNAL)
+    till = PurseTill(gateway, CardReader(gateway, bundle), journal)
+    with said.card() as card:
+        paid = till.pay(card, amount_minor=amount_minor, receipt=receipt)
+    said.tell(asdict(paid), f"Paid: {paid.amount_minor} minor units.")
+
+
+@click.command("top-up")
+@click.argument("device_id", type=click.UUID)
+@click.argument("holder_id", type=click.UUID)
+@click.option("--receipt", required=True, help="The desk's own number of the top-up.")
+@click.option("--amount-minor", type=click.IntRange(min=1), required=True)
+@click.pass_obj
+def top_up(
+    said: Context, device_id: UUID, holder_id: UUID, receipt: str, amount_minor: int
+) -> None:
+    """Put money of the holder's account into the purse on the card.
+
+    After a failure run it again with the same receipt: it is put in once.
+    """
+    with said.card() as card:
+        uid = uid_of_blank(card)
+        keys = _keys_of(said, device_id, holder_id, uid, layout.PROFILE)
+        desk = TopUpDesk(said.gateway(), keys, Journal(said.home / PURSE_JOURNAL))
+        done = desk.top_up(card, amount_minor=amount_minor, receipt=receipt)
+    said.tell(asdict(done), f"Topped up by {done.amount_minor} minor units.")
 
 
 @click.command("device-key")

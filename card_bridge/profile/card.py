@@ -149,6 +149,16 @@ class TicketCard:
         file = layout.STAMP
         self.picc.write_data(file.number, 0, stamp, file.comm)
 
+    def purse(self) -> int:
+        """Return what is in the purse, in minor units: for who sells or tops up."""
+        return self.picc.get_value(layout.PURSE.number, layout.PURSE.comm)
+
+    def debit_purse(self, amount_minor: int) -> None:
+        self.picc.debit(layout.PURSE.number, amount_minor, layout.PURSE.comm)
+
+    def credit_purse(self, amount_minor: int) -> None:
+        self.picc.credit(layout.PURSE.number, amount_minor, layout.PURSE.comm)
+
     def commit(self) -> Committed:
         """Commit all that was written at once. Raises `UnknownOutcome`."""
         operations = self.picc.operations

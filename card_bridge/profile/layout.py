@@ -19,6 +19,8 @@ from ledger.vocabulary.medium_record import (
     ISSUE_KEY,
     MASTER_KEY,
     OPERATE_KEY,
+    PURSE_FILE,
+    PURSE_MAX_MINOR,
     SELL_KEY,
     SLOT_ENTRY_LENGTH,
     SLOTS_MAX,
@@ -83,9 +85,8 @@ class ValueFile:
 _VALUE_RIGHTS = AccessRights(
     read=SELL_KEY, write=NEVER, read_write=TOP_UP_KEY, change=MASTER_KEY
 )
-PURSE_MAX_MINOR = 15_000
 POINTS_MAX = 1_000_000
-PURSE = ValueFile(number=0x03, upper=PURSE_MAX_MINOR, rights=_VALUE_RIGHTS)
+PURSE = ValueFile(number=PURSE_FILE, upper=PURSE_MAX_MINOR, rights=_VALUE_RIGHTS)
 POINTS = ValueFile(number=0x04, upper=POINTS_MAX, rights=_VALUE_RIGHTS)
 VALUE_FILES = (PURSE, POINTS)
 ROOM_BYTES = 5696  # What all of it takes of a card's memory: docs/card-layout.md.

@@ -37,11 +37,17 @@ SETTINGS = 0x0B  # Only who holds key 0 makes or deletes files (KeySett1).
 
 @dataclass(frozen=True, slots=True)
 class CardKeys:
-    """One card's own keys, as the issuing centre hands them out for it."""
+    """One card's own keys, as the issuing centre hands them out for it.
+
+    Called with a UID and a key's number, it makes the authority for one authentication.
+    """
 
     keys: Mapping[int, bytes] = field(repr=False)
     transaction_mac: bytes = field(repr=False)
     version: int
+
+    def __call__(self, uid: bytes, key_no: int) -> LocalKey:
+        return _local(self.keys[key_no])
 
     @classmethod
     def read(cls, plain: bytes) -> Self:

@@ -21,6 +21,11 @@ def expiry_entry_id(account: UUID, version: int) -> UUID:
     return uuid5(_NAMESPACE, f"account/{account}/expiry/{version}")
 
 
+def card_entry_id(medium: UUID, transaction_counter: int) -> UUID:
+    """Return the id of the entry that one transaction of a card's purse makes."""
+    return uuid5(_NAMESPACE, f"medium/{medium}/purse/{transaction_counter}")
+
+
 def payment_id(purpose_id: UUID) -> UUID:
     """Return the id of the card payment for one order or sale."""
     return uuid5(_NAMESPACE, f"payment/{purpose_id}")

@@ -21,6 +21,10 @@ EPOCH_MAX = 0xFF_FF_FF
 USES_MAX = 0xFF_FF
 SEQ_MAX = 0xFF_FF_FF_FF
 LAYOUT_VERSION = 1
+# The purse on a card: one file, one currency, so much at most, in its minor units.
+PURSE_FILE = 0x03
+PURSE_CURRENCY = "EUR"
+PURSE_MAX_MINOR = 15_000
 
 # What keys are diversified by beside the UID (AN10922): ours alone, and the same on
 # both sides. The numbers beyond the card's own keys 0 to 6 never reach a card's keys.

@@ -386,6 +386,9 @@ STRANGERS: dict[str, Any] = {
     f"POST {_CASE}/merger": OPERATORS,
     f"POST {_TICKET}/redemptions": ALL,
     f"PUT {_TICKET}/redemptions/<uuid:session_id>": MACHINE,
+    f"POST {_MEDIUM}/purse/top-ups": ALL,
+    f"PUT {_MEDIUM}/purse/top-ups/<uuid:top_up_id>": ALL,
+    f"PUT {_MEDIUM}/purse/debits/<uuid:payment_id>": ALL,
 }
 
 
@@ -472,6 +475,9 @@ def bodies(place: Place, who: Caller) -> dict[str, dict[str, Any]]:
         f"PUT {_DISPENSE}/printed": {"serial": "X-1"},
         f"PUT {_DISPENSE}/aborted": {"reason": "mine now"},
         f"PUT {_TICKET}/redemptions/<uuid:session_id>": proof,
+        f"POST {_MEDIUM}/purse/top-ups": {"amount_minor": 1},
+        f"PUT {_MEDIUM}/purse/top-ups/<uuid:top_up_id>": proof,
+        f"PUT {_MEDIUM}/purse/debits/<uuid:payment_id>": proof | {"receipt": "1"},
         "PUT /v1/devices/<uuid:device_id>/rights": {"offline": False},
         "POST /v1/dispensers/<uuid:device_id>/facts": {
             "facts": [fact | {"serial": "X-1", "epoch": 1}]
