@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -22,7 +23,9 @@ from ledger.adapters.signing_keys import SigningKey, SigningKeys
 from ledger.clock import Clock
 
 TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
-ALGORITHMS = ("ES256", "Ed25519", "EdDSA")
+ALGORITHMS: Mapping[str, str] = {"ES256": "EC", "Ed25519": "OKP", "EdDSA": "OKP"}
+"""Each algorithm of a signature, and the `kty` of the keys that it is made by."""
+
 ASSERTION_MAX = 4096
 LIFETIME_MAX = timedelta(minutes=5)
 SKEW = timedelta(seconds=30)
@@ -34,7 +37,12 @@ _NO_ASSERTION = (
 )
 
 # Who is not known waits as long as who is: a key that nobody has is tried.
-_NOBODYS = OKPKey.generate_key("Ed25519")
+_NOBODYS_OKP = OKPKey.generate_key("Ed25519").as_dict(private=False)
+_NOBODYS: Mapping[str, Mapping[str, Any]] = {
+    "Ed25519": _NOBODYS_OKP,
+    "EdDSA": _NOBODYS_OKP,
+    "ES256": ECKey.generate_key("P-256").as_dict(private=False),
+}
 
 
 class _Quiet(JWSRegistry):
@@ -46,7 +54,15 @@ class _Quiet(JWSRegistry):
         return self.algorithms[name]
 
 
-_REGISTRY = _Quiet(algorithms=ALGORITHMS)
+_REGISTRY = _Quiet(algorithms=list(ALGORITHMS))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signed:
+    """Which device signed, and by which of its keys."""
+
+    device_id: UUID
+    kid: str
 
 
 class Assertions:
@@ -60,21 +76,21 @@ class Assertions:
         self._clock = clock
         self._audiences = audiences
 
-    def device_of(self, assertion: str) -> UUID:
+    def signed(self, assertion: str) -> Signed:
         """Return who signed, and use the assertion up. Raises `InvalidClient`."""
         try:
-            return self._device_of(assertion)
-        except (
-            JoseError,
-            AttributeError,
-            LookupError,
-            OverflowError,
-            TypeError,
-            ValueError,
-        ):
+            return self._signed(assertion)
+        except _NO_ASSERTION:
             raise InvalidClient from None
 
-    def _device_of(self, assertion: str) -> UUID:
+    def is_good(self, signed: Signed) -> bool:
+        """Tell whether the key is still trusted."""
+        return any(
+            each.kid == signed.kid and each.revoked_at is None
+            for each in self._keys.of(signed.device_id)
+        )
+
+    def _signed(self, assertion: str) -> Signed:
         if len(assertion) > ASSERTION_MAX:
             raise InvalidClient
         said = jws.extract_compact(assertion.encode("ascii"), registry=_REGISTRY)
@@ -83,7 +99,7 @@ class Assertions:
         if not claims["iss"] == claims["sub"] == str(device_id):
             raise InvalidClient
         key = _key(self._keys.of(device_id), said.headers())
-        if not _is_signed(said, key) or not self._is_for_us(claims):
+        if not _verifies(said, key) or key is None or not self._is_for_us(claims):
             raise InvalidClient
         until = self._until(claims)
         jti = claims.get("jti")
@@ -91,7 +107,7 @@ class Assertions:
             raise InvalidClient
         if not self._keys.use(device_id, jti, expires_at=until + 2 * SKEW):
             raise InvalidClient
-        return device_id
+        return Signed(device_id=device_id, kid=key.kid)
 
     def _is_for_us(self, claims: Mapping[str, Any]) -> bool:
         said = claims.get("aud")
@@ -124,13 +140,12 @@ def _key(keys: Sequence[SigningKey], header: Mapping[str, Any]) -> SigningKey | 
     return next((each for each in good if each.kid == kid), None)
 
 
-def _is_signed(said: CompactSignature, key: SigningKey | None) -> bool:
-    """Verify by the key; without one as much is done, and it is no."""
-    tried = _NOBODYS if key is None else _imported(key.jwk)
-    try:  # An algorithm of another kind of key is one of these errors.
-        return jws.validate_compact(said, tried, registry=_REGISTRY) and key is not None
-    except JoseError:
-        return False
+def _verifies(said: CompactSignature, key: SigningKey | None) -> bool:
+    """Verify by the key. Without one that fits as much is done, and it is no."""
+    alg = said.headers()["alg"]
+    fits = key is not None and key.jwk["kty"] == ALGORITHMS[alg]
+    tried = key.jwk if key is not None and fits else _NOBODYS[alg]
+    return jws.validate_compact(said, _imported(tried), registry=_REGISTRY) and fits
 
 
 def _imported(jwk: Mapping[str, str]) -> Key:

@@ -92,6 +92,12 @@ def blueprint(
             label=granted.label,
             at=clock.now(),
         )
+        # Whoever revokes ends the tokens there are, and this one came later perhaps.
+        try:
+            granted.confirm()
+        except OAuthError:
+            tokens.revoke(token, at=clock.now())
+            raise
         answer = {
             "access_token": token,
             "token_type": "Bearer",
@@ -116,7 +122,7 @@ def blueprint(
             "grant_types_supported": sorted(grants),
             "response_types_supported": [],
             "token_endpoint_auth_methods_supported": ["private_key_jwt"],
-            "token_endpoint_auth_signing_alg_values_supported": ALGORITHMS,
+            "token_endpoint_auth_signing_alg_values_supported": sorted(ALGORITHMS),
             "revocation_endpoint_auth_methods_supported": ["none"],
             "service_documentation": f"{base_url}/v1/docs",
         }

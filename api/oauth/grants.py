@@ -12,7 +12,7 @@ from uuid import UUID
 
 from api.oauth.assertions import TYPE, Assertions
 from api.oauth.refusals import InvalidClient, OAuthError
-from ledger.aggregates.device import DeviceKind
+from ledger.aggregates.device import Device, DeviceKind
 from ledger.application import Ledger
 from ledger.errors import Refusal
 from ledger.vocabulary.codes import Role
@@ -30,9 +30,17 @@ ROLE_OF: Mapping[DeviceKind, Role] = {
 Form: TypeAlias = Mapping[str, str]
 
 
+def _nothing() -> None:
+    """What is asked once more where nothing can be revoked in between."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Granted:
-    """Whom a token speaks for, and for how long; `more` goes into the answer."""
+    """Whom a token speaks for, and for how long; `more` goes into the answer.
+
+    `confirm` is called when the token is made and not yet given, and raises
+    `OAuthError` if what it rests on was revoked in between.
+    """
 
     roles: frozenset[Role]
     lifetime_s: int
@@ -40,6 +48,7 @@ class Granted:
     device_id: UUID | None = None
     label: str = ""
     more: Mapping[str, str] = field(default_factory=dict)
+    confirm: Callable[[], None] = _nothing
 
 
 Grant: TypeAlias = Callable[[Form], Granted]
@@ -54,22 +63,33 @@ def client_credentials(ledger: Ledger, assertions: Assertions) -> Grant:
             raise OAuthError(
                 "invalid_request", f"The client_assertion_type has to be {TYPE}."
             )
-        device_id = assertions.device_of(required(form, "client_assertion"))
-        if form.get("client_id", str(device_id)) != str(device_id):
+        signed = assertions.signed(required(form, "client_assertion"))
+        if (form.get("client_id") or str(signed.device_id)) != str(signed.device_id):
             raise InvalidClient
-        try:
-            device = ledger.device(device_id)
-            device.require(device.kind)
-        except Refusal:
-            raise InvalidClient from None
+
+        def confirm() -> None:
+            _trusted(ledger, signed.device_id)
+            if not assertions.is_good(signed):
+                raise InvalidClient
+
         return Granted(
-            roles=frozenset({ROLE_OF[device.kind]}),
+            roles=frozenset({ROLE_OF[_trusted(ledger, signed.device_id).kind]}),
             lifetime_s=DEVICE_TOKEN_S,
-            device_id=device_id,
+            device_id=signed.device_id,
             label=CLIENT_CREDENTIALS,
+            confirm=confirm,
         )
 
     return grant
+
+
+def _trusted(ledger: Ledger, device_id: UUID) -> Device:
+    try:
+        device = ledger.device(device_id)
+        device.require(device.kind)
+    except Refusal:
+        raise InvalidClient from None
+    return device
 
 
 def required(form: Form, name: str) -> str:

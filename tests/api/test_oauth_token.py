@@ -1,19 +1,25 @@
 """A device asks for tokens by assertions that it signs, and gets them for nothing else.
 
 Bugs planted one at a time, each of which made a test fail: the audience not compared;
-an assertion good twice; the key of any device taken; an algorithm taken that the key
-is not of; a life of any length; a revoked key, a revoked device, still good.
+an assertion good twice; a signature not verified; a life of any length; an assertion
+good after its end; a revoked key, a revoked device, still good, or revoked just while a
+token is made; a device that nobody knows refused without a signature verified.
 """
 
 from __future__ import annotations
 
 import base64
 import json
+import re
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
 from threading import Barrier
 from uuid import UUID, uuid4
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from joserfc import jwt
 from joserfc.jwk import ECKey, OctKey, OKPKey
 from joserfc.jws import JWSRegistry
@@ -21,7 +27,12 @@ from joserfc.jws import JWSRegistry
 from api.app import create_app
 from api.oauth.assertions import TYPE
 from ledger.adapters.signing_keys import KEYS_MAX
+from ledger.adapters.tokens import TokenStore
 from ledger.vocabulary.codes import Role
+from ledger_client import DeviceCredentials
+from tests.api.statements import listening
+
+PAGE = (Path(__file__).parents[2] / "docs" / "api.md").read_text("utf-8")
 
 AUDIENCE = "eticket-ledger.local/log"
 GRANT = "client_credentials"
@@ -95,28 +106,24 @@ def device(callers):
     return Signer(callers)
 
 
-@pytest.mark.parametrize(
-    ("kind", "role"),
-    [
+def test_a_device_gets_a_token_of_its_own_kind_for_some_minutes(callers):
+    for kind, role in (
         ("terminal", "terminal"),
         ("dispenser", "dispenser"),
         ("point_of_sale", "shop"),
         ("personaliser", "personaliser"),
-    ],
-)
-def test_a_device_gets_a_token_of_its_own_kind_for_some_minutes(callers, kind, role):
-    device = Signer(callers, kind)
-    answer = device.ask()
-    assert answer.status_code == 200
-    assert answer.headers["Cache-Control"] == "no-store"
-    said = answer.get_json()
-    assert (said["token_type"], said["expires_in"]) == ("Bearer", 600)
-    me = device.opens(said["access_token"]).get_json()
-    assert me == {
-        "party_id": None,
-        "device_id": str(device.device_id),
-        "roles": [role],
-    }
+    ):
+        device = Signer(callers, kind)
+        answer = device.ask()
+        assert answer.status_code == 200
+        assert answer.headers["Cache-Control"] == "no-store"
+        said = answer.get_json()
+        assert (said["token_type"], said["expires_in"]) == ("Bearer", 600)
+        assert device.opens(said["access_token"]).get_json() == {
+            "party_id": None,
+            "device_id": str(device.device_id),
+            "roles": [role],
+        }
 
 
 def test_a_key_on_p_256_signs_as_well(callers):
@@ -136,9 +143,8 @@ def test_one_key_alone_needs_no_name_and_of_two_one_is_named(device):
     assert device.ask().status_code == 200
 
 
-@pytest.mark.parametrize(
-    "changes",
-    [
+def test_what_an_assertion_says_has_to_be_right(device):
+    for changes in (
         {"aud": "https://elsewhere.example.org/oauth/token"},
         {"aud": None},
         {"aud": ["https://elsewhere.example.org"]},
@@ -155,22 +161,23 @@ def test_one_key_alone_needs_no_name_and_of_two_one_is_named(device):
         {"exp": True},
         {"exp": "soon"},
         {"exp": 10**300},
-    ],
-    ids=str,
-)
-def test_what_an_assertion_says_has_to_be_right(device, changes):
-    assert refusal(device.ask(device.assertion(**changes))) == NOT_LET_IN
+    ):
+        refused = refusal(device.ask(device.assertion(**changes)))
+        assert refused == NOT_LET_IN, changes
 
 
-@pytest.mark.parametrize(
-    ("iat", "exp"),
-    [(-400, -100), (-60, -31), (60, 120), (0, 301), (0, 0), (10, 5)],
-    ids=["old", "just over", "of the future", "long", "no life", "backwards"],
-)
-def test_an_assertion_is_of_now_and_of_minutes(device, iat, exp):
+def test_an_assertion_is_of_now_and_of_minutes(device):
     now = int(device.clock.now().timestamp())
-    said = device.assertion(iat=now + iat, exp=now + exp)
-    assert refusal(device.ask(said)) == NOT_LET_IN
+    for why, iat, exp in (
+        ("old", -400, -100),
+        ("just over", -60, -31),
+        ("of the future", 60, 120),
+        ("long", 0, 301),
+        ("no life", 0, 0),
+        ("backwards", 10, 5),
+    ):
+        said = device.assertion(iat=now + iat, exp=now + exp)
+        assert refusal(device.ask(said)) == NOT_LET_IN, why
 
 
 def test_one_that_begins_later_is_not_good_yet(device):
@@ -249,6 +256,57 @@ def test_a_revoked_key_opens_nothing_and_its_tokens_neither(callers, device):
     assert device.enrol(OKPKey.generate_key("Ed25519")).status == 201
 
 
+def test_what_is_revoked_while_a_token_is_made_gets_none(installation, callers):
+    """The token is there when the revocation has ended all that were before it."""
+    device = Signer(callers)
+    path = f"/v1/devices/{device.device_id}"
+    revoked, made = [path, f"{path}/signing-keys/{device.kid}"], []
+
+    class RevokedMeanwhile(TokenStore):
+        def issue(self, **whom):
+            assert callers.operator.delete(revoked.pop()).status == 204
+            made.append(super().issue(**whom))
+            return made[-1]
+
+    between = RevokedMeanwhile(installation.datastore)
+    device.client = create_app(replace(installation, tokens=between)).test_client()
+    assert refusal(device.ask()) == NOT_LET_IN
+    device.key = OKPKey.generate_key("Ed25519")
+    device.kid = device.enrol(device.key).json["kid"]
+    assert refusal(device.ask()) == NOT_LET_IN
+    assert [device.opens(token).status_code for token, _ in made] == [401, 401]
+
+
+def test_nobody_learns_which_devices_there_are(callers, device, monkeypatch):
+    """The same words, the same statements, the same work for a signature."""
+    on_p_256 = Signer(callers, key=ECKey.generate_key("P-256"))
+    verified = []
+    for name in ("Ed25519", "EdDSA", "ES256"):
+        algorithm = type(JWSRegistry.algorithms[name])
+
+        def verify(self, *said, real=algorithm.verify, name=name):
+            verified.append(name)
+            return real(self, *said)
+
+        monkeypatch.setattr(algorithm, "verify", verify)
+
+    def told(signer, alg, **changes):
+        kind = ECKey.generate_key("P-256") if alg == "ES256" else None
+        key = kind or OKPKey.generate_key("Ed25519")
+        said = signer.assertion({"alg": alg}, key=key, **changes)
+        verified.clear()
+        with listening(monkeypatch) as statements:
+            answer = signer.ask(said)
+        assert refusal(answer) == NOT_LET_IN
+        return answer.data, statements, list(verified)
+
+    nobody = str(uuid4())
+    for alg in ("Ed25519", "ES256"):
+        unknown = told(device, alg, iss=nobody, sub=nobody)
+        assert len(unknown[1]) == len(unknown[2]) == 1
+        assert told(device, alg) == told(on_p_256, alg) == unknown
+
+
 def test_a_revoked_device_opens_nothing(callers, device):
     token = device.token()
     assert callers.operator.delete(f"/v1/devices/{device.device_id}").status == 204
@@ -272,19 +330,19 @@ def test_whoever_has_a_token_may_end_it_and_learns_nothing_of_others(device):
     assert device.opens(token).status_code == 401
 
 
-@pytest.mark.parametrize(
-    ("form", "error"),
-    [
+def test_a_form_that_asks_for_nothing_is_told_what_is_missing(client):
+    for form, error in (
         ({}, "invalid_request"),
         ({"grant_type": "password"}, "unsupported_grant_type"),
         ({"grant_type": GRANT}, "invalid_request"),
         ({"grant_type": GRANT, "client_assertion_type": TYPE}, "invalid_request"),
-        ({"grant_type": [GRANT, GRANT]}, "invalid_request"),
-    ],
-    ids=str,
-)
-def test_a_form_that_asks_for_nothing_is_told_what_is_missing(client, form, error):
-    assert refusal(client.post("/oauth/token", data=form)) == (400, error)
+    ):
+        assert refusal(client.post("/oauth/token", data=form)) == (400, error), form
+
+
+def test_a_parameter_is_sent_once(device):
+    refused = device.ask(grant_type=[GRANT, GRANT])
+    assert refusal(refused) == (400, "invalid_request")
 
 
 def test_a_form_is_no_json(client):
@@ -294,7 +352,8 @@ def test_a_form_is_no_json(client):
 
 def test_another_client_id_than_the_assertions_is_refused(device):
     assert refusal(device.ask(client_id=str(uuid4()))) == NOT_LET_IN
-    assert device.ask(client_id=str(device.device_id)).status_code == 200
+    for same in (str(device.device_id), ""):  # What is empty is as good as not sent.
+        assert device.ask(client_id=same).status_code == 200
 
 
 def test_programs_find_the_endpoints_and_what_they_do(client, installation):
@@ -306,15 +365,41 @@ def test_programs_find_the_endpoints_and_what_they_do(client, installation):
     assert said["token_endpoint_auth_methods_supported"] == ["private_key_jwt"]
 
 
-@pytest.mark.parametrize("name", ["base_url", "token endpoint", "origin"])
-def test_an_assertion_is_for_any_of_this_servers_names(device, installation, name):
+def test_an_assertion_is_for_any_of_this_servers_names(device, installation):
     base = installation.settings.base_url
+    for name in (base, f"{base}/oauth/token", installation.origin):
+        assert device.ask(device.assertion(aud=name)).status_code == 200
+        assert device.ask(device.assertion(aud=["x", name])).status_code == 200
+
+
+def test_the_client_library_is_understood(installation, device):
+    private = Ed25519PrivateKey.generate()
+    public = OKPKey.import_key(
+        private.public_key().public_bytes(
+            Encoding.PEM, PublicFormat.SubjectPublicKeyInfo
+        )
+    )
+    kid = device.enrol(public).json["kid"]
+    said = DeviceCredentials(
+        f"{installation.settings.base_url}/oauth/token",
+        device.device_id,
+        private,
+        kid,
+        now=lambda: device.clock.now().timestamp(),
+    ).assertion()
+    assert device.ask(said).status_code == 200
+
+
+def test_the_page_shows_how_an_assertion_is_made(installation, device):
+    (shown,) = re.findall(r"```python\n(.*?assertion.*?)```", PAGE, re.DOTALL)
     names = {
-        "base_url": base,
-        "token endpoint": f"{base}/oauth/token",
-        "origin": installation.origin,
+        "DEVICE": str(device.device_id),
+        "KEY": device.key,
+        "URL": installation.settings.base_url,
+        "time": device.clock.now().timestamp,
     }
-    assert device.ask(device.assertion(aud=["x", names[name]])).status_code == 200
+    exec(shown.replace("from time import time\n", ""), names)  # noqa: S102
+    assert device.client.post("/oauth/token", data=names["form"]).status_code == 200
 
 
 def test_a_keeper_enrols_keys_of_his_terminal_and_strangers_do_not_see_it(callers):
@@ -338,9 +423,8 @@ def test_a_private_key_is_refused_and_not_kept(callers, device):
     assert len(callers.operator.get(path).json["signing_keys"]) == 1
 
 
-@pytest.mark.parametrize(
-    "changes",
-    [
+def test_what_is_no_key_is_refused_in_a_sentence(device):
+    for changes in (
         {"x": "AAAA"},
         {"x": "é" * 43},
         {"crv": "P-256"},
@@ -348,12 +432,9 @@ def test_a_private_key_is_refused_and_not_kept(callers, device):
         {"crv": "X25519"},
         {"kty": "RSA"},
         {"y": "A" * 43, "kty": "EC", "crv": "P-256", "x": "A" * 43},
-    ],
-    ids=str,
-)
-def test_what_is_no_key_is_refused_in_a_sentence(device, changes):
-    refused = device.enrol(OKPKey.generate_key("Ed25519"), **changes)
-    assert refused.refusal == (422, "malformed")
+    ):
+        refused = device.enrol(OKPKey.generate_key("Ed25519"), **changes)
+        assert refused.refusal == (422, "malformed"), changes
 
 
 def test_a_key_is_enrolled_once_and_a_device_has_a_handful(device):
