@@ -112,6 +112,10 @@ DO: Mapping[str, str] = {
     "not_acceptable": "Accept application/json.",
     "not_empty": "Choose an empty folder, or a database without this schema.",
     "not_exchangeable": "Ask the issuer: by his terms it is not exchanged.",
+    "not_invited": (
+        "Ask the operator for an invitation, and sign up with it: POST"
+        " /v1/oidc/sign-ups. Where you have a password, sign in by that."
+    ),
     "not_owner": (
         "Ask as the one to whom it belongs. Whether it is there for others is not told."
     ),
@@ -140,6 +144,10 @@ DO: Mapping[str, str] = {
     "projection_behind": (
         "Ask again after `Retry-After`, or without `At-Least-Position`."
     ),
+    "provider_refused": "Sign in again, and let the provider say that it is you.",
+    "provider_unavailable": (
+        "Try again after `Retry-After`, or sign in by a password if you have one."
+    ),
     "publisher_runs": "Stop the server, or whatever publishes this log, and try again.",
     "rebuild_held_up": "End the transaction that keeps the view open; rebuild again.",
     "rebuild_running": "Wait until the other rebuild has ended.",
@@ -151,6 +159,9 @@ DO: Mapping[str, str] = {
     ),
     "role_missing": "Use a token with one of the roles named.",
     "same_operator": "Have another operator do this: it takes two.",
+    "sign_in_not_under_way": (
+        "Sign in again, in one browser, within ten minutes: GET /v1/oidc/login."
+    ),
     "sold_out": (
         "Join the waiting list, or come back: places that are given back are sold"
         " again."

@@ -54,6 +54,7 @@ from api.v1 import (
     notices,
     offering_changes,
     offline,
+    oidc,
     order_lists,
     orders,
     papers,
@@ -77,10 +78,12 @@ from api.v1 import (
     webhooks,
 )
 from ledger.adapters.evidence import EvidenceStore
+from ledger.adapters.oidc import OpenIdProvider, Registered
 from ledger.bootstrap import Installation, verifiers_of
 from ledger.clock import new_id
 from ledger.projections.gate import Gate
 from ledger.projections.runner import Runner
+from ledger.usecases.signing_in_elsewhere import Elsewhere
 
 BODY_MAX = 64 * 1024
 LONG_BODY_MAX = 4 * 1024 * 1024
@@ -150,6 +153,7 @@ def _routes(app: Flask, its: Installation) -> Document:
         signing_keys.blueprint(its.ledger, its.signing_keys, its.tokens, its.clock),
         people.blueprint(its.ledger, its.people, its.clock),
         sessions.blueprint(its.ledger, its.people, its.clock),
+        oidc.blueprint(its.ledger, _elsewhere(its), its.clock),
         subjects.blueprint(its.ledger, its.personal, its.traces, its.clock),
         accounts.blueprint(its.ledger, views.accounts, waiting, its.clock),
         purses.blueprint(its.ledger, views.accounts, views.entries, waiting, its.clock),
@@ -255,6 +259,21 @@ def _grants(its: Installation) -> Mapping[str, Grant]:
     audiences = frozenset({base_url, f"{base_url}{endpoints.TOKEN}", its.origin})
     assertions = Assertions(its.signing_keys, its.clock, audiences)
     return {CLIENT_CREDENTIALS: client_credentials(its.ledger, assertions)}
+
+
+def _elsewhere(its: Installation) -> Elsewhere:
+    """Return how people sign in at a provider, if the settings name one."""
+    says, provider = its.settings, None
+    if says.oidc_issuer and says.oidc_client_id:
+        registered = Registered(
+            issuer=says.oidc_issuer,
+            client_id=says.oidc_client_id,
+            client_secret=says.oidc_client_secret,
+            redirect_uri=f"{says.base_url}/v1/oidc/callback",
+            hosts=says.oidc_hosts,
+        )
+        provider = OpenIdProvider(registered)
+    return Elsewhere(links=its.links, sessions=its.people.sessions, provider=provider)
 
 
 def _appended(seconds: float) -> None:

@@ -15,6 +15,7 @@ from werkzeug.exceptions import HTTPException
 from api.advice import DO, title_of
 from api.limits import TooMany
 from ledger.adapters.attempts import SlowDown
+from ledger.adapters.oidc import ProviderDown
 from ledger.application import VersionStale
 from ledger.errors import Conflict, Denied, Malformed, Missing, Refusal
 from ledger.log.patience import DATABASE_LOST, took_too_long
@@ -74,6 +75,7 @@ STATUS_OF: Mapping[type[Refusal], HTTPStatus] = {
     VersionStale: HTTPStatus.PRECONDITION_FAILED,
     TooMany: HTTPStatus.TOO_MANY_REQUESTS,
     SlowDown: HTTPStatus.TOO_MANY_REQUESTS,
+    ProviderDown: HTTPStatus.SERVICE_UNAVAILABLE,
 }
 
 

@@ -21,6 +21,10 @@ COOKIE = "__Host-session"
 LOOPBACK_COOKIE = "session"
 """For development: browsers take no `__Host-` cookie by plain http."""
 
+DEPARTURE = "__Host-departure"
+LOOPBACK_DEPARTURE = "departure"
+"""Of a browser that signs in at a provider: what binds its return to it."""
+
 TOKEN_HEADER = "CSRF-Token"  # noqa: S105, a header's name
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "[::1]"})
@@ -62,6 +66,34 @@ def take_away(answer: Response) -> None:
     )
 
 
+def read_departure() -> str:
+    """Return what this browser left with for a provider; empty: it did not."""
+    return request.cookies.get(_departure(), "")
+
+
+def put_departure(answer: Response, secret: str, *, until: datetime) -> None:
+    """Give a browser what it comes back with; `Lax`, for it comes from elsewhere."""
+    answer.set_cookie(
+        _departure(),
+        secret,
+        expires=until,
+        path="/",
+        secure=_departure() == DEPARTURE,
+        httponly=True,
+        samesite="Lax",
+    )
+
+
+def take_departure(answer: Response) -> None:
+    answer.delete_cookie(
+        _departure(),
+        path="/",
+        secure=_departure() == DEPARTURE,
+        httponly=True,
+        samesite="Lax",
+    )
+
+
 def require_page() -> None:
     """Refuse what a browser says another site's page has sent."""
     site = request.headers.get("Sec-Fetch-Site", "same-origin")
@@ -82,9 +114,16 @@ def require_token(session: str) -> None:
 
 def _name() -> str:
     """Return the cookie's name; the plain one from this machine to itself alone."""
-    alone = (
+    return LOOPBACK_COOKIE if _alone() else COOKIE
+
+
+def _departure() -> str:
+    return LOOPBACK_DEPARTURE if _alone() else DEPARTURE
+
+
+def _alone() -> bool:
+    return (
         not request.is_secure
         and request.remote_addr in _LOOPBACK_ADDRESSES
         and _PORT.sub("", request.host) in _LOOPBACK_HOSTS
     )
-    return LOOPBACK_COOKIE if alone else COOKIE

@@ -32,6 +32,7 @@ from ledger.adapters.key_encryption import (
     WrappingKey,
     secret_keys,
 )
+from ledger.adapters.links import Links
 from ledger.adapters.log_keys import LogKeys
 from ledger.adapters.logins import PASSWORD_RESET, Logins
 from ledger.adapters.migrator import migrate
@@ -134,6 +135,7 @@ class Installation:
     tokens: TokenStore
     signing_keys: SigningKeys
     people: People
+    links: Links
     answers: AnswerStore
     desk: PostgresStockDesk
     provider: PaymentProvider
@@ -207,6 +209,7 @@ class Installation:
                 ),
                 lambda at, limit: self.signing_keys.clean(at=at, limit=limit),
                 self.people.clean,
+                lambda at, limit: self.links.clean(at=at, limit=limit),
             ),
         )
         desk = JobDesk(
@@ -299,6 +302,7 @@ def _assembled(
             attempts=Attempts(datastore, pepper=pepper),
             passwords=Passwords(),
         ),
+        links=Links(datastore, pepper=pepper),
         answers=AnswerStore(datastore, pepper=secrets.answer_pepper()),
         desk=desk,
         provider=SandboxPayments(

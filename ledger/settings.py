@@ -21,7 +21,12 @@ PROXIES_MAX = 8
 RATE_MAX = 1_000_000
 KEY_PLACES = ("file", "secret", "pkcs11")
 LABEL_BYTES_MAX = 32  # CK_TOKEN_INFO has so many for a token's label.
-SECRETS = ("LEDGER_DATABASE_URL", "LEDGER_KEY_ENCRYPTION_SECRET", "LEDGER_SMTP_URL")
+SECRETS = (
+    "LEDGER_DATABASE_URL",
+    "LEDGER_KEY_ENCRYPTION_SECRET",
+    "LEDGER_SMTP_URL",
+    "LEDGER_OIDC_CLIENT_SECRET",
+)
 """Settings that may stand in a file instead; the PIN has had its own for longer."""
 
 FILE = "_FILE"
@@ -39,6 +44,12 @@ _PUBLIC_URL = re.compile(
     r"https://[0-9A-Za-z.-]{1,255}(:[0-9]{1,5})?"
     r"|http://(127\.0\.0\.1|\[::1\]|localhost)(:[0-9]{1,5})?"
 )
+_ISSUER = re.compile(
+    r"(https://[0-9A-Za-z.-]{1,255}|http://(127\.0\.0\.1|\[::1\]|localhost))"
+    r"(:[0-9]{1,5})?(/[!-~]{0,200})?"
+)
+_CLIENT_ID = re.compile(r"[!-~]{1,200}")
+_NETLOC = re.compile(r"[0-9A-Za-z.-]{1,255}(:[0-9]{1,5})?")
 _HOST = re.compile(r"[0-9A-Za-z.:_-]{1,255}")
 
 
@@ -124,6 +135,17 @@ class Settings:
     webhooks_loopback: bool = False
     """For development: webhooks may go to this machine, by http as well."""
 
+    oidc_issuer: str | None = None
+    """The OpenID provider where people may sign in; None: by password alone."""
+
+    oidc_client_id: str | None = None
+    oidc_client_secret: str | None = field(default=None, repr=False)
+    """As what this server is registered there; its redirect URI is
+    `/v1/oidc/callback` behind `public_url`."""
+
+    oidc_hosts: frozenset[str] = frozenset()
+    """Hosts besides the issuer's, by commas, where it answers programs."""
+
     metrics_port: int | None = None
     """Where `ledgerctl serve` answers Prometheus at `/metrics`; 0: at a free port;
     None: nowhere."""
@@ -167,6 +189,10 @@ class Settings:
                 raise SettingsError(f"{name} is not a setting; there are {known}.")
             if value := environ[name].strip():
                 given[names[name]] = _READ[names[name]](name, value)
+        if ("oidc_issuer" in given) != ("oidc_client_id" in given):
+            raise SettingsError(
+                f"{PREFIX}OIDC_ISSUER and {PREFIX}OIDC_CLIENT_ID need each other."
+            )
         return cls(**given)
 
 
@@ -299,6 +325,13 @@ def _places(name: str, value: str) -> tuple[str, ...]:
     return places
 
 
+def _hosts(name: str, value: str) -> frozenset[str]:
+    hosts = frozenset(each.strip() for each in value.split(","))
+    if not all(_NETLOC.fullmatch(each) for each in hosts):
+        raise SettingsError(f"{name} names hosts by commas, each as HOST or HOST:PORT.")
+    return hosts
+
+
 def _label(name: str, value: str) -> str:
     if not value.isprintable() or len(value.encode()) > LABEL_BYTES_MAX:
         raise SettingsError(f"{name} must be at most {LABEL_BYTES_MAX} bytes of text.")
@@ -326,6 +359,10 @@ _READ: Mapping[str, Callable[[str, str], Any]] = {
     "smtp_url": _smtp_url,
     "mail_from": _matching(_MAIL_FROM, "an e-mail address, or a name and one in <>"),
     "webhooks_loopback": _yes_or_no,
+    "oidc_issuer": _matching(_ISSUER, "https://HOST/…, or http://… of this machine"),
+    "oidc_client_id": _matching(_CLIENT_ID, "up to 200 printable letters"),
+    "oidc_client_secret": lambda _, value: value,
+    "oidc_hosts": _hosts,
     "key_encryption": _places,
     "key_encryption_secret": lambda _, value: value,
     "pkcs11_module": _file,

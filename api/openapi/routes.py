@@ -139,6 +139,12 @@ class Routes:
         """A read that answers with text of a media type, not with JSON."""
         return self._add("GET", path, gives={"type": "string"}, status=200, kind=kind)
 
+    def redirect(
+        self, path: str, *, asks: type[Schema] | None = None
+    ) -> Callable[[View], View]:
+        """A read that sends the browser on, with 303."""
+        return self._add("GET", path, status=303, asks=asks)
+
     def post(
         self,
         path: str,

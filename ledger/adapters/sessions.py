@@ -65,6 +65,23 @@ class Sessions:
         )
         return session if begun else None
 
+    def begin_linked(
+        self, *, subject_index: bytes, at: datetime, instead_of: str = ""
+    ) -> str | None:
+        """Begin one for whom a provider has sent; None: nobody is linked to him."""
+        session = secrets.token_urlsafe(RANDOM_BYTES)
+        begun = self._change(
+            _BEGIN_LINKED,
+            {
+                "session": _hash(session),
+                "old": _hash(instead_of),
+                "index": subject_index,
+                "at": at,
+                "until": at + ABSOLUTE,
+            },
+        )
+        return session if begun else None
+
     def find(self, session: str, *, at: datetime) -> Session | None:
         """Return what a session opens; None if it is none, idle too long, or over."""
         if len(session) > SESSION_MAX:
@@ -126,6 +143,16 @@ _BEGIN: LiteralString = (
     "WITH account AS (SELECT party_id, roles FROM people_logins"
     " WHERE party_id = %(party_id)s AND password_hash = %(hash)s FOR SHARE),"
     " ended AS (DELETE FROM people_sessions WHERE session_sha256 = %(old)s)"
+    " INSERT INTO people_sessions (session_sha256, party_id, roles, created_at,"
+    " seen_at, expires_at)"
+    " SELECT %(session)s, party_id, roles, %(at)s, %(at)s, %(until)s FROM account"
+)
+# The lock on the link makes the erasure of its party wait, or be seen.
+_BEGIN_LINKED: LiteralString = (
+    "WITH account AS (SELECT party_id, roles FROM people_links"
+    " WHERE subject_index = %(index)s FOR SHARE),"
+    " ended AS (DELETE FROM people_sessions USING account"
+    " WHERE session_sha256 = %(old)s)"
     " INSERT INTO people_sessions (session_sha256, party_id, roles, created_at,"
     " seen_at, expires_at)"
     " SELECT %(session)s, party_id, roles, %(at)s, %(at)s, %(until)s FROM account"

@@ -65,6 +65,8 @@ MAY: Mapping[str, Rights] = {
     "people_resets": _rights(app=_KEEP),
     "people_sessions": _rights(app=_KEEP),
     "people_attempts": _rights(app=_KEEP),
+    "people_links": _rights(app=_KEEP),
+    "people_departures": _rights(app=_KEEP),
     "subject_keys": _rights(app="SELECT INSERT UPDATE"),
     # What follows from events, and the jobs' runs.
     "policy_tracking": _rights(app=_KEEP),
