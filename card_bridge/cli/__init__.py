@@ -20,37 +20,13 @@ from card_bridge.cli.desk import (
     redeem,
     top_up,
 )
+from card_bridge.cli.failures import SAID_IN_A_SENTENCE
 from card_bridge.cli.selftest import selftest
 from card_bridge.cli.terminal import terminal
 from card_bridge.folder.option import FolderType
-from card_bridge.gateway import LedgerRefusal, LedgerUnreachable
-from card_bridge.journal import JournalDamaged
-from card_bridge.keys import KeysError
-from card_bridge.point_of_sale import NotRedeemed
-from card_bridge.profile.kinds import WrongCard
-from card_bridge.protocol.status import CardError
-from card_bridge.purse import PurseRefused
-from card_bridge.transport.pcsc import PcscUnavailable, ReaderMissing, reader_names
-from card_bridge.virtual.store import CardFileDamaged
-from ledger.vocabulary.medium_record import MalformedRecord
-from ledger.vocabulary.sealed_ticket import SealBroken
+from card_bridge.transport.pcsc import reader_names
 
 FAILED = 1
-_SAID_IN_A_SENTENCE = (
-    CardError,
-    CardFileDamaged,
-    JournalDamaged,
-    KeysError,
-    LedgerRefusal,
-    LedgerUnreachable,
-    MalformedRecord,
-    NotRedeemed,
-    PcscUnavailable,
-    PurseRefused,
-    ReaderMissing,
-    SealBroken,
-    WrongCard,
-)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -111,7 +87,7 @@ def main() -> None:
     """Run `cardctl`."""
     try:
         cardctl(prog_name="cardctl")
-    except _SAID_IN_A_SENTENCE as error:
+    except SAID_IN_A_SENTENCE as error:
         code = getattr(error, "code", "incomplete")
         click.echo(f"{error} ({code})", err=True)
         sys.exit(FAILED)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -46,6 +47,7 @@ class Context:
         return Holder(self.gateway())
 
     def terminal(self) -> UserTerminal:
+        self.progress("Asking the ledger.")
         return UserTerminal.open(
             self.home, gateway=self.gateway(), label="user terminal"
         )
@@ -71,11 +73,18 @@ class Context:
         name = self.reader or next(iter(reader_names()), None)
         if name is None:
             raise click.ClickException("This machine has no card reader.")
+        self.progress(f"Lay the card on {name}.")
         transport = wait_for_card(name)
         if transport is None:
             raise click.ClickException(f"No card was laid on {name}.")
+        self.progress("The card is there; leave it until it is done.")
         with transport:
             yield TicketCard(Picc(transport), atr=transport.atr)
+
+    def progress(self, sentence: str) -> None:
+        """Say what is being done to a person who looks on."""
+        if not self.as_json and sys.stderr.isatty():
+            click.echo(sentence, err=True)
 
     def tell(self, facts: dict[str, Any], sentence: str) -> None:
         click.echo(json.dumps(facts, default=str) if self.as_json else sentence)

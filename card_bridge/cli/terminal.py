@@ -9,12 +9,33 @@ import click
 
 from card_bridge.bridge import InLine
 from card_bridge.cli.context import Context
+from card_bridge.cli.kiosk import serve
 from card_bridge.cli.ownership import COMMANDS
+from card_bridge.kiosk import IDLE_S
 
 
-@click.group()
-def terminal() -> None:
+@click.group(invoke_without_command=True)
+@click.option(
+    "--kiosk",
+    is_flag=True,
+    help="Serve people in public, one after the other, and forget each.",
+)
+@click.option(
+    "--idle-s",
+    type=click.FloatRange(min=1),
+    default=IDLE_S,
+    show_default=True,
+    help="In a kiosk: so long after the last line a person has left.",
+)
+@click.pass_context
+def terminal(context: click.Context, /, *, kiosk: bool, idle_s: float) -> None:
     """The user terminal: at home, or in public."""
+    if kiosk and context.invoked_subcommand is not None:
+        raise click.UsageError("--kiosk asks for its commands by itself.")
+    if kiosk:
+        serve(context.obj, terminal, idle_s=idle_s)
+    elif context.invoked_subcommand is None:
+        raise click.UsageError("Say which command; --help lists them.")
 
 
 for _command in COMMANDS:

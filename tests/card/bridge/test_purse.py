@@ -205,13 +205,15 @@ def test_a_card_reported_lost_pays_nothing(stage: Stage) -> None:
 class Listening(Away):
     """A gateway that keeps what was reported through it."""
 
-    def __init__(self, inner: Any) -> None:
+    def __init__(self, inner: Any, *, delivers: bool = True) -> None:
         super().__init__(inner, "")
+        self._delivers = delivers
         self.heard: list[tuple[bytes, UUID, Outcome]] = []
 
     def settle_top_up(self, uid: bytes, top_up_id: UUID, outcome: Outcome) -> None:
         self.heard.append((uid, top_up_id, outcome))
-        self._inner.settle_top_up(uid, top_up_id, outcome)
+        if self._delivers:
+            self._inner.settle_top_up(uid, top_up_id, outcome)
 
 
 def _twice(stage: Stage, uid: bytes, first: UUID, outcome: Outcome) -> None:
@@ -248,6 +250,22 @@ def test_a_proof_pays_once_and_for_what_it_proves(
         lie(stage, uid, first, outcome)
     assert refused.value.code == "counterfeit"
     assert _carried(stage, card) == PUT_ON == _on_card(card)
+
+
+def test_what_was_put_on_a_card_is_not_told_as_taken_from_it(stage: Stage) -> None:
+    holder = _holder(stage)
+    card = stage.card_of(holder)
+    machine = stage.machine("personaliser", Role.PERSONALISER)
+    gateway = Listening(stage.gateway(machine), delivers=False)
+    with laid(card) as lying:
+        _desk(stage, card, holder, gateway=gateway).top_up(
+            lying, amount_minor=PUT_ON, receipt="6"
+        )
+    ((uid, first, outcome),) = gateway.heard
+    with pytest.raises(LedgerRefusal) as refused:
+        _as_a_debit(stage, uid, first, outcome)
+    assert refused.value.code == "counterfeit"
+    assert _carried(stage, card) == 0
 
 
 def test_a_desk_leaves_in_doubt_what_another_wrote_over(stage: Stage) -> None:
