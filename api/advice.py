@@ -35,6 +35,9 @@ DO: Mapping[str, str] = {
     "bad_password": (
         "Choose another: a few words that belong together for nobody else."
     ),
+    "bad_redirect_uri": (
+        "Register the address where the program takes its answer, without a #fragment."
+    ),
     "cap": "Ask a lower price; the facts name the highest.",
     "card_write_pending": (
         "Tap the card at the terminal where the write was interrupted; that settles it."
@@ -172,6 +175,7 @@ DO: Mapping[str, str] = {
     "too_many_requests": (
         "Send fewer; `Retry-After` says when the next one is let through."
     ),
+    "too_many_clients": "Remove those that nobody uses: DELETE /v1/clients/<id>.",
     "took_too_long": (
         "Send it again after `Retry-After`, with the same Idempotency-Key; ask for less"
         " at once if it goes on."

@@ -17,8 +17,14 @@ from api.idempotency import Idempotency
 from api.lane import Lane
 from api.limits import Limits, Rate
 from api.log_lines import make_log
-from api.oauth import endpoints, refusals
+from api.oauth import authorization, endpoints, refusals
 from api.oauth.assertions import Assertions
+from api.oauth.code_grants import (
+    AUTHORIZATION_CODE,
+    REFRESH_TOKEN,
+    authorization_code,
+    refresh_token,
+)
 from api.oauth.grants import CLIENT_CREDENTIALS, Grant, client_credentials
 from api.openapi.document import Document
 from api.positions import Waiting
@@ -31,6 +37,7 @@ from api.v1 import (
     case_decisions,
     cases,
     catalogue,
+    clients,
     coupons,
     deny_list,
     devices,
@@ -150,6 +157,10 @@ def _routes(app: Flask, its: Installation) -> Document:
         endpoints.blueprint(
             its.tokens, _grants(its), its.clock, base_url=its.settings.base_url
         ),
+        authorization.blueprint(
+            its.clients, its.consents, its.clock, base_url=its.settings.base_url
+        ),
+        clients.blueprint(its.ledger, its.clients, its.clock),
         signing_keys.blueprint(its.ledger, its.signing_keys, its.tokens, its.clock),
         people.blueprint(its.ledger, its.people, its.clock),
         sessions.blueprint(its.ledger, its.people, its.clock),
@@ -258,7 +269,11 @@ def _grants(its: Installation) -> Mapping[str, Grant]:
     base_url = its.settings.base_url
     audiences = frozenset({base_url, f"{base_url}{endpoints.TOKEN}", its.origin})
     assertions = Assertions(its.signing_keys, its.clock, audiences)
-    return {CLIENT_CREDENTIALS: client_credentials(its.ledger, assertions)}
+    return {
+        CLIENT_CREDENTIALS: client_credentials(its.ledger, assertions),
+        AUTHORIZATION_CODE: authorization_code(its.consents, its.clock),
+        REFRESH_TOKEN: refresh_token(its.consents, its.clock),
+    }
 
 
 def _elsewhere(its: Installation) -> Elsewhere:

@@ -26,6 +26,7 @@ LOOPBACK_DEPARTURE = "departure"
 """Of a browser that signs in at a provider: what binds its return to it."""
 
 TOKEN_HEADER = "CSRF-Token"  # noqa: S105, a header's name
+TOKEN_FIELD = "csrf_token"  # noqa: S105, a field's name
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "[::1]"})
 _LOOPBACK_ADDRESSES = frozenset({"127.0.0.1", "::1"})
@@ -108,6 +109,8 @@ def require_token(session: str) -> None:
         return
     require_page()
     given = request.headers.get(TOKEN_HEADER, "")
+    if not given and request.mimetype == "application/x-www-form-urlencoded":
+        given = request.form.get(TOKEN_FIELD, "")  # Of a page without scripts.
     if not hmac.compare_digest(given.encode(), csrf_token(session).encode()):
         raise FromElsewhere
 

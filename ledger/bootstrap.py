@@ -24,6 +24,7 @@ from psycopg.sql import SQL, Identifier
 from ledger.adapters.answers import AnswerStore
 from ledger.adapters.attempts import Attempts
 from ledger.adapters.card_authority import MasterKeys
+from ledger.adapters.consents import Consents
 from ledger.adapters.embedded_postgres import EmbeddedPostgres
 from ledger.adapters.job_desk import JobDesk
 from ledger.adapters.key_encryption import (
@@ -36,6 +37,7 @@ from ledger.adapters.links import Links
 from ledger.adapters.log_keys import LogKeys
 from ledger.adapters.logins import PASSWORD_RESET, Logins
 from ledger.adapters.migrator import migrate
+from ledger.adapters.oauth_clients import OAuthClients
 from ledger.adapters.outbox import EMAIL, WEBHOOK
 from ledger.adapters.passwords import Passwords
 from ledger.adapters.peers import Peers
@@ -136,6 +138,8 @@ class Installation:
     signing_keys: SigningKeys
     people: People
     links: Links
+    clients: OAuthClients
+    consents: Consents
     answers: AnswerStore
     desk: PostgresStockDesk
     provider: PaymentProvider
@@ -210,6 +214,7 @@ class Installation:
                 lambda at, limit: self.signing_keys.clean(at=at, limit=limit),
                 self.people.clean,
                 lambda at, limit: self.links.clean(at=at, limit=limit),
+                lambda at, limit: self.consents.clean(at=at, limit=limit),
             ),
         )
         desk = JobDesk(
@@ -303,6 +308,8 @@ def _assembled(
             passwords=Passwords(),
         ),
         links=Links(datastore, pepper=pepper),
+        clients=OAuthClients(datastore),
+        consents=Consents(datastore),
         answers=AnswerStore(datastore, pepper=secrets.answer_pepper()),
         desk=desk,
         provider=SandboxPayments(

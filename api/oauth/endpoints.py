@@ -23,6 +23,7 @@ from ledger.clock import Clock
 FORM = "application/x-www-form-urlencoded"
 TOKEN = "/oauth/token"  # noqa: S105, an address
 REVOKE = "/oauth/revoke"
+AUTHORIZE = "/oauth/authorize"
 METADATA = "/.well-known/oauth-authorization-server"
 
 
@@ -38,6 +39,10 @@ class TokenForm(_Form):
 
     grant_type = fields.String(metadata=about("", "client_credentials"))
     client_id = fields.String(metadata=about("If sent, the assertion's."))
+    code = fields.String(metadata=about("Of /oauth/authorize; good once."))
+    redirect_uri = fields.String(metadata=about("The one the code was sent to."))
+    code_verifier = fields.String(metadata=about("Of PKCE (RFC 7636)."))
+    refresh_token = fields.String(metadata=about("Good once; the next comes along."))
     client_assertion_type = fields.String(metadata=about("", TYPE))
     client_assertion = fields.String(
         metadata=about("A JWT signed by an enrolled key; good once (RFC 7523).")
@@ -53,6 +58,8 @@ class BearerOut(Strict):
     access_token = fields.String()
     token_type = fields.String(metadata=about("", "Bearer"))
     expires_in = fields.Integer(metadata=about("In seconds.", 600))
+    refresh_token = fields.String(metadata=about("If a person consented."))
+    scope = fields.String(metadata=about("Roles, by spaces.", "buyer"))
 
 
 class MetadataOut(Schema):
@@ -62,6 +69,9 @@ class MetadataOut(Schema):
     token_endpoint = fields.String()
     revocation_endpoint = fields.String()
     grant_types_supported = fields.List(fields.String())
+    authorization_endpoint = fields.String()
+    code_challenge_methods_supported = fields.List(fields.String())
+    authorization_response_iss_parameter_supported = fields.Boolean()
     response_types_supported = fields.List(fields.String())
     token_endpoint_auth_methods_supported = fields.List(fields.String())
     token_endpoint_auth_signing_alg_values_supported = fields.List(fields.String())
@@ -120,8 +130,11 @@ def blueprint(
             "token_endpoint": f"{base_url}{TOKEN}",
             "revocation_endpoint": f"{base_url}{REVOKE}",
             "grant_types_supported": sorted(grants),
-            "response_types_supported": [],
-            "token_endpoint_auth_methods_supported": ["private_key_jwt"],
+            "authorization_endpoint": f"{base_url}{AUTHORIZE}",
+            "response_types_supported": ["code"],
+            "code_challenge_methods_supported": ["S256"],
+            "authorization_response_iss_parameter_supported": True,
+            "token_endpoint_auth_methods_supported": ["none", "private_key_jwt"],
             "token_endpoint_auth_signing_alg_values_supported": sorted(ALGORITHMS),
             "revocation_endpoint_auth_methods_supported": ["none"],
             "service_documentation": f"{base_url}/v1/docs",

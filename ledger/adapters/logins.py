@@ -157,7 +157,9 @@ class Logins:
         )
 
     def change(self, its: Login, password_hash: str, *, at: datetime) -> int | None:
-        """Set another password; end all sessions and resets, and count the sessions.
+        """Set another password; end all sessions, resets and consents.
+
+        Return how many sessions that were.
 
         None: it was changed by somebody else meanwhile.
         """
@@ -261,6 +263,11 @@ _CHANGE: LiteralString = (
     " RETURNING party_id),"
     " resets AS (DELETE FROM people_resets USING changed"
     " WHERE people_resets.party_id = changed.party_id),"
+    " consents AS (DELETE FROM oauth_consents USING changed"
+    " WHERE oauth_consents.party_id = changed.party_id),"
+    " tokens AS (UPDATE access_tokens t SET revoked_at = %(at)s FROM changed"
+    " WHERE t.party_id = changed.party_id AND t.revoked_at IS NULL"
+    " AND t.label LIKE 'consent %%'),"
     " sessions AS (DELETE FROM people_sessions USING changed"
     " WHERE people_sessions.party_id = changed.party_id RETURNING 1)"
     " SELECT (SELECT count(*) FROM sessions) AS ended FROM changed"

@@ -37,6 +37,7 @@ _FORGET = (
     "DELETE FROM {}.people_sessions WHERE party_id = %(id)s",
     "DELETE FROM {}.people_invitations WHERE party_id = %(id)s",
     "DELETE FROM {}.people_resets WHERE party_id = %(id)s",
+    "DELETE FROM {}.oauth_consents WHERE party_id = %(id)s",
     "DELETE FROM {}.people_links WHERE party_id = %(id)s",
 )
 

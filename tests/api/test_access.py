@@ -256,6 +256,7 @@ _REQUEST = f"{_TICKET}/modification-requests/<uuid:request_id>"
 
 # What a stranger in the right role is told, who asks for what is Ada's by its true id.
 STRANGERS: dict[str, Any] = {
+    "DELETE /v1/clients/<uuid:client_id>": OPERATORS,
     "GET /problems/<code>": ALL,
     "GET /v1/log/receipts/<int:position>": ALL,
     "GET /log/tile/<level>/<path:tile>": ALL,
