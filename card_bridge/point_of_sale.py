@@ -62,7 +62,7 @@ class PointOfSale:
         taken now. Once the lease has run out (two minutes) the use is free again, and
         a user terminal mends the card.
         """
-        earlier = self._settled(card)
+        earlier = self.settle(card)
         same = ticket_id is None or (earlier and earlier.ticket_id == ticket_id)
         if earlier and same and earlier.receipt == receipt:
             return earlier
@@ -103,7 +103,7 @@ class PointOfSale:
         self._journal.settle(card.uid)
         return Receipt(claims.ticket_id, claims.right, receipt, left)
 
-    def _settled(self, card: TicketMedium) -> Receipt | None:
+    def settle(self, card: TicketMedium) -> Receipt | None:
         """End what was left with this card; return its receipt if a use was taken."""
         receipts: list[Receipt] = []
 

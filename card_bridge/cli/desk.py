@@ -17,6 +17,7 @@ from card_bridge.journal import Journal
 from card_bridge.keys import DeviceKey, KeyBundle
 from card_bridge.point_of_sale import PointOfSale
 from card_bridge.profile import layout
+from card_bridge.profile.card import TicketCard
 from card_bridge.profile.personalise import CardKeys, personalise, uid_of_blank
 from card_bridge.purse import PurseTill, TopUpDesk
 from card_bridge.reader import CardReader
@@ -117,13 +118,11 @@ def redeem(
 
     After a failure run it again with the same receipt: a use is taken once.
     """
-    gateway, key = said.gateway(), DeviceKey.at(said.home / KEY_FILE)
-    bundle = KeyBundle.fetch(gateway, device_id=device_id, key=key)
-    till = PointOfSale(
-        gateway, CardReader(gateway, bundle), Journal(said.home / "journal")
-    )
+    coupons, purses = _tills(said, device_id)
     with said.medium() as card:
-        used = till.redeem(
+        if isinstance(card, TicketCard):
+            purses.settle(card)  # Before the card's proof of it is overwritten.
+        used = coupons.redeem(
             card,
             receipt=receipt,
             amount_minor=amount_minor,
@@ -132,6 +131,17 @@ def redeem(
             ticket_id=ticket_id,
         )
     said.tell(asdict(used), f"Redeemed: {used.right}. Uses left: {used.uses_left}.")
+
+
+def _tills(said: Context, device_id: UUID) -> tuple[PointOfSale, PurseTill]:
+    """Return the two sides of a point of sale: for coupons, and for purses."""
+    gateway, key = said.gateway(), DeviceKey.at(said.home / KEY_FILE)
+    bundle = KeyBundle.fetch(gateway, device_id=device_id, key=key)
+    reader = CardReader(gateway, bundle)
+    return (
+        PointOfSale(gateway, reader, Journal(said.home / "journal")),
+        PurseTill(gateway, reader, Journal(said.home / PURSE_JOURNAL)),
+    )
 
 
 @click.command()
@@ -144,12 +154,10 @@ def pay(said: Context, device_id: UUID, receipt: str, amount_minor: int) -> None
 
     After a failure run it again with the same receipt: it is taken once.
     """
-    gateway, key = said.gateway(), DeviceKey.at(said.home / KEY_FILE)
-    bundle = KeyBundle.fetch(gateway, device_id=device_id, key=key)
-    journal = Journal(said.home / PURSE_JOURNAL)
-    till = PurseTill(gateway, CardReader(gateway, bundle), journal)
+    coupons, purses = _tills(said, device_id)
     with said.card() as card:
-        paid = till.pay(card, amount_minor=amount_minor, receipt=receipt)
+        coupons.settle(card)  # Before the card's proof of it is overwritten.
+        paid = purses.pay(card, amount_minor=amount_minor, receipt=receipt)
     said.tell(asdict(paid), f"Paid: {paid.amount_minor} minor units.")
 
 

@@ -34,8 +34,10 @@ from card_bridge.transport.in_process import InProcessTransport
 from card_bridge.virtual import VirtualCard
 from card_bridge.virtual.files import DataFile, MacFile
 from card_bridge.virtual.state import CardState
+from ledger.aggregates.account import Entry
 from ledger.aggregates.medium import Medium
 from ledger.bootstrap import Installation
+from ledger.usecases.card_purses import carried_by
 from ledger.vocabulary.codes import Role, Verdict
 from ledger.vocabulary.device_keys import open_bundle
 from ledger.vocabulary.medium_record import (
@@ -247,6 +249,20 @@ def commits(card: VirtualCard) -> int:
     file = card.snapshot().applications[WIRE_AID].files[layout.PROOF_FILE]
     assert isinstance(file, MacFile)
     return file.tmc
+
+
+def carried(stage: Stage, card: VirtualCard) -> int:
+    """What the card should show, by all entries of the log."""
+    ledger, name = stage.its.ledger, carried_by(card.uid.hex())
+    made = ledger.recorder.select_notifications(1, 10_000, topics=[Entry.Made.TOPIC])
+    entries = [ledger.find(Entry, each.originator_id) for each in made]
+    return sum(
+        posting.amount_minor
+        for entry in entries
+        if entry is not None
+        for posting in entry.postings
+        if posting.account == name
+    )
 
 
 def content(state: CardState, number: int) -> bytes:

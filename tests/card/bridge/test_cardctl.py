@@ -15,9 +15,13 @@ from uuid import UUID
 import pytest
 
 from card_bridge.cli import main
+from card_bridge.gateway import LedgerUnreachable
+from card_bridge.journal import Journal
 from card_bridge.keys import DeviceKey
+from card_bridge.purse import PurseTill
 from card_bridge.virtual import VirtualCard
 from ledger.vocabulary.codes import Role
+from tests.card.bridge.stage import carried, laid
 
 USAGE, FAILED = 2, 1
 
@@ -172,6 +176,66 @@ def test_a_whole_life_of_a_card_on_the_command_line(run, stage, tmp_path):
     assert _one_sentence(err)
     assert at_terminal(*lies, "terminal", "unload", ticket_id) == [{"written": True}]
     stage.require_agreed(VirtualCard.load(path))
+
+
+class _Cut:
+    """A line on which no debit arrives."""
+
+    def __init__(self, inner):
+        self._inner = inner
+
+    def __getattr__(self, name):
+        return getattr(self._inner, name)
+
+    def report_debit(self, *_, **__):
+        raise LedgerUnreachable
+
+
+def test_a_purse_is_filled_and_emptied_on_the_command_line(run, stage, tmp_path):
+    """And what the till could not report, it reports before it writes the card again.
+
+    Planted and caught: a coupon redeemed before the debit that was left is settled.
+    """
+    ada = stage.callers.person(Role.BUYER)
+    stage.callers.rich(ada, 5_000)
+    path = tmp_path / "card.json"
+    card = VirtualCard(stage.card_of(ada).snapshot(), path=path)
+    coupon_id = stage.coupon_of(ada, uses=2)
+    with laid(card) as lying:
+        stage.bridge_of(ada).bring_in_line(lying, load=[coupon_id])
+
+    def at(kind, role, *words):
+        machine = stage.machine(kind, role)
+        home = tmp_path / kind
+        home.mkdir(exist_ok=True)
+        key = home / "device.key"
+        key.write_bytes(machine.key.private_bytes_raw())
+        key.chmod(0o600)
+        name, *rest = words
+        code, out, err = run(
+            "--card-file", path, "--virtual", "--json", name, machine.device_id, *rest,
+            token=machine.token, url=stage.url, home=home,
+        )  # fmt: skip
+        assert code == 0, err
+        return json.loads(out)
+
+    at_desk = ("personaliser", Role.PERSONALISER, "top-up", ada.party_id)
+    at_till = ("point_of_sale", Role.SHOP)
+    put_on = at(*at_desk, "--receipt", "T1", "--amount-minor", 2_000)
+    assert put_on == {"amount_minor": 2_000, "receipt": "T1"}
+    paid = at(*at_till, "pay", "--receipt", "R2", "--amount-minor", 300)
+    assert paid == {"amount_minor": 300, "receipt": "R2"}
+
+    reader, gateway = stage.reader_of(*at_till, wrapped=_Cut)
+    journal = Journal(tmp_path / "point_of_sale" / "purse-journal")
+    cut_off = VirtualCard.load(path)
+    with laid(cut_off) as lying, pytest.raises(LedgerUnreachable):
+        PurseTill(gateway, reader, journal).pay(lying, amount_minor=200, receipt="R3")
+    assert carried(stage, cut_off) == 1_700
+    rest = ("--receipt", "R4", "--amount-minor", 450, "--currency", "EUR")
+    assert at(*at_till, "redeem", *rest)["uses_left"] == 1
+    assert carried(stage, cut_off) == 1_500
+    assert journal.unsettled(card.uid) is None
 
 
 def _as(run, stage, person):

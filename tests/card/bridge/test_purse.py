@@ -19,14 +19,14 @@ from card_bridge.profile import layout
 from card_bridge.purse import Moved, PurseRefused, PurseTill, TopUpDesk
 from card_bridge.virtual import VirtualCard
 from card_bridge.virtual.files import ValueFile
-from ledger.aggregates.account import Account, Entry
+from ledger.aggregates.account import Account
 from ledger.usecases.accounts import purse_ref, trial_balance_of
-from ledger.usecases.card_purses import carried_by
 from ledger.vocabulary.codes import Role
 from tests.api.callers import Caller
 from tests.card.bridge.stage import (
     WIRE_AID,
     Stage,
+    carried,
     every_tear,
     laid,
     party,
@@ -57,20 +57,6 @@ def _on_card(card: VirtualCard) -> int:
     file = card.snapshot().applications[WIRE_AID].files[layout.PURSE.number]
     assert isinstance(file, ValueFile)
     return file.value
-
-
-def _carried(stage: Stage, card: VirtualCard) -> int:
-    """What the card should show, by all entries of the log."""
-    ledger, name = stage.its.ledger, carried_by(card.uid.hex())
-    made = ledger.recorder.select_notifications(1, 10_000, topics=[Entry.Made.TOPIC])
-    entries = [ledger.find(Entry, each.originator_id) for each in made]
-    return sum(
-        posting.amount_minor
-        for entry in entries
-        if entry is not None
-        for posting in entry.postings
-        if posting.account == name
-    )
 
 
 def _account(stage: Stage, holder: Caller) -> Account:
@@ -111,7 +97,7 @@ def _topped_up(stage: Stage) -> tuple[Caller, VirtualCard]:
 
 def _require_agreed(stage: Stage, card: VirtualCard, holder: Caller) -> None:
     """Card, account and books say the same, and nothing is held any more."""
-    assert _on_card(card) == _carried(stage, card)
+    assert _on_card(card) == carried(stage, card)
     assert not _account(stage, holder).holds
     assert trial_balance_of(stage.its.ledger).holds
 
@@ -249,7 +235,7 @@ def test_a_proof_pays_once_and_for_what_it_proves(
     with pytest.raises(LedgerRefusal) as refused:
         lie(stage, uid, first, outcome)
     assert refused.value.code == "counterfeit"
-    assert _carried(stage, card) == PUT_ON == _on_card(card)
+    assert carried(stage, card) == PUT_ON == _on_card(card)
 
 
 def test_what_was_put_on_a_card_is_not_told_as_taken_from_it(stage: Stage) -> None:
@@ -265,7 +251,7 @@ def test_what_was_put_on_a_card_is_not_told_as_taken_from_it(stage: Stage) -> No
     with pytest.raises(LedgerRefusal) as refused:
         _as_a_debit(stage, uid, first, outcome)
     assert refused.value.code == "counterfeit"
-    assert _carried(stage, card) == 0
+    assert carried(stage, card) == 0
 
 
 def test_a_desk_leaves_in_doubt_what_another_wrote_over(stage: Stage) -> None:
