@@ -1,7 +1,7 @@
 """A card that shows a random UID goes through all that any other card does.
 
-Planted and caught: the random UID taken for the card's own; the find key answered for
-under the UID of a card; another key than the find key answered for under no UID at all.
+Planted and caught: the random UID taken for the card's own; its UID as GetVersion tells
+it; the find key answered for under the UID of a card, and other keys under none.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Money put on a card and taken from it: torn anywhere, and told by liars.
 
 Planted and caught: a torn debit reported as given up without a look at the card; the
-proof of one top-up taken for another; the hold not ended by the entry; a debit that was
-proven taken for a top-up; the entry of a journal dropped when the ledger is away.
+proof of one top-up taken for another; the hold not ended by the entry; a proof taken
+whatever it moved; the entry of a journal dropped before the ledger has answered.
 """
 
 from __future__ import annotations

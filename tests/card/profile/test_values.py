@@ -24,6 +24,7 @@ from ledger.vocabulary.medium_record import (
     INSPECT_KEY,
     ISSUE_KEY,
     OPERATE_KEY,
+    PURSE_MAX_MINOR,
     SELL_KEY,
     TOP_UP_KEY,
 )
@@ -137,6 +138,11 @@ def test_a_value_stays_between_its_ends(
     with laid(card) as lying, pytest.raises(CardRefused, match="BOUNDARY_ERROR"):
         move(_opened(lying, number), file.number, too_much)
     assert card.snapshot() == IMAGE
+
+
+def test_a_card_carries_150_at_most_and_the_ledger_says_the_same() -> None:
+    assert (layout.PURSE.lower, layout.PURSE.upper) == (0, 150_00)
+    assert layout.PURSE.upper == PURSE_MAX_MINOR
 
 
 @pytest.mark.parametrize("number", [OPERATE_KEY, INSPECT_KEY, FIND_KEY, SELL_KEY])
