@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import logging
 import sys
+import traceback
+from typing import TypeAlias
 
 import structlog
 from structlog.stdlib import BoundLogger
+
+_Raised: TypeAlias = structlog.typing.ExcInfo
 
 
 def make_log(level: str) -> BoundLogger:
@@ -16,7 +20,7 @@ def make_log(level: str) -> BoundLogger:
         processors=[
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info,
+            structlog.processors.ExceptionRenderer(_where),
             structlog.processors.JSONRenderer(),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(
@@ -25,6 +29,22 @@ def make_log(level: str) -> BoundLogger:
         context_class=dict,
     )
     return log
+
+
+def _where(exc_info: _Raised) -> str:
+    """Return what was raised and where, without its words: those quote what was asked.
+
+    First what was raised last, then what it came of.
+    """
+    told: list[str] = []
+    error: BaseException | None = exc_info[1]
+    while error is not None:
+        kind = type(error)
+        told.append(f"{kind.__module__}.{kind.__qualname__}\n")
+        told += traceback.format_tb(error.__traceback__)
+        came_of = None if error.__suppress_context__ else error.__context__
+        error = error.__cause__ or came_of
+    return "".join(told)
 
 
 class _Lines:
