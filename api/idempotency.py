@@ -47,8 +47,8 @@ KEY_MAX = 255
 
 _KEY = re.compile(rf"[!-~]{{1,{KEY_MAX}}}")
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
-# No quick hash of a password is kept; done twice, it is done once.
-_NOT_KEPT = frozenset({"/v1/me/password"})
+# No quick hash of a password is kept, and no code; done twice, nothing is lost.
+NOT_KEPT = frozenset({"/v1/me/password", "/oauth/authorize"})
 # Refusals that decide nothing: the same command may well succeed in a moment.
 _PASSING = frozenset({Overtaken.code, LogStopped.code})
 # Of this answer alone; a stored one is told again in another request.
@@ -148,7 +148,7 @@ def _asked() -> Asked | None:
     key = request.headers.get(IDEMPOTENCY_KEY)
     if key is None or request.method in _SAFE or "principal" not in g or terms().dry:
         return None
-    if request.path in _NOT_KEPT:
+    if request.path in NOT_KEPT:
         return None
     if not _KEY.fullmatch(key):
         raise BadFields(

@@ -17,7 +17,7 @@ from werkzeug.exceptions import UnsupportedMediaType
 
 from api.auth import ACCESS, PUBLIC, Who
 from api.conditions import DRY_RUN, IF_MATCH, can_be_dry, matching, tagged
-from api.idempotency import IDEMPOTENCY_KEY, KEY_MAX
+from api.idempotency import IDEMPOTENCY_KEY, KEY_MAX, NOT_KEPT
 from api.openapi.fields import sentence
 from api.positions import AT_LEAST, LEDGER_POSITION, Waiting
 from api.problems import BadFields, MalformedJson
@@ -242,12 +242,13 @@ class Routes:
                 answer = self.blueprint.arguments(takes)(answer)
             if asks is not None:
                 answer = self.blueprint.arguments(asks, location="query")(answer)
-            who = ACCESS[f"{method} {self._prefix}{path}"]
+            whole = f"{self._prefix}{path}"
+            who = ACCESS[f"{method} {whole}"]
             parameters: list[Mapping[str, object]] = [
                 said
                 for said, holds in (
                     (_POSITION_IN, view is not None),
-                    (_KEY_IN, writes and who != PUBLIC),
+                    (_KEY_IN, writes and who != PUBLIC and whole not in NOT_KEPT),
                     (_MATCH_IN, matches is not None),
                     (_DRY_IN, previewed),
                 )
