@@ -155,7 +155,11 @@ def _routes(app: Flask, its: Installation) -> Document:
         health.blueprint(its.ledger),
         parties.blueprint(its.ledger, its.personal, its.tokens, its.clock),
         endpoints.blueprint(
-            its.tokens, _grants(its), its.clock, base_url=its.settings.base_url
+            its.tokens,
+            its.consents,
+            _grants(its),
+            its.clock,
+            base_url=its.settings.base_url,
         ),
         authorization.blueprint(
             its.clients, its.consents, its.clock, base_url=its.settings.base_url

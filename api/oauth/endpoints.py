@@ -17,6 +17,7 @@ from api.oauth.grants import Form, Grant, required
 from api.oauth.refusals import OAuthError
 from api.openapi.fields import Strict, about
 from api.openapi.routes import Routes
+from ledger.adapters.consents import Consents
 from ledger.adapters.tokens import TokenStore
 from ledger.clock import Clock
 
@@ -80,7 +81,12 @@ class MetadataOut(Schema):
 
 
 def blueprint(
-    tokens: TokenStore, grants: Mapping[str, Grant], clock: Clock, *, base_url: str
+    tokens: TokenStore,
+    consents: Consents,
+    grants: Mapping[str, Grant],
+    clock: Clock,
+    *,
+    base_url: str,
 ) -> Blueprint:
     routes = Routes("oauth", "", "Tokens for programs, by OAuth 2.")
 
@@ -118,8 +124,10 @@ def blueprint(
 
     @routes.form(REVOKE, takes=RevocationForm)
     def take_back() -> Response:
-        """End a token at once; one that is none, or over, is no error."""
-        tokens.revoke(required(_form(), "token"), at=clock.now())
+        """End a token at once; a refresh token ends all it is of. No other errs."""
+        token, at = required(_form(), "token"), clock.now()
+        if not tokens.revoke(token, at=at):
+            consents.take_back(token, at=at)
         return Response(status=200)
 
     @routes.get(METADATA, gives=MetadataOut)

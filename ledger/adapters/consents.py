@@ -147,6 +147,16 @@ class Consents:
             )
             return _consent(row), _next(cursor, row["consent_id"])
 
+    def take_back(self, token: str, *, at: datetime) -> None:
+        """End the consent that a refresh token is of, if it is one (RFC 7009)."""
+        with self._datastore.transaction(commit=True) as cursor:
+            row = cursor.execute(
+                "SELECT consent_id FROM oauth_refresh_tokens WHERE token_sha256 = %s",
+                (_sha256(token),),
+            ).fetchone()
+            if row is not None:
+                _end(cursor, row["consent_id"], at)
+
     def stands(self, consent_id: UUID) -> bool:
         """Say whether a consent was not ended meanwhile."""
         with self._datastore.get_connection() as connection:

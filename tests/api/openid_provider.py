@@ -17,7 +17,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from joserfc import jwt
-from joserfc.jwk import ECKey, Key
+from joserfc.jwk import ECKey
 
 from tests.api.callers import SetClock
 
@@ -30,7 +30,7 @@ class OpenIdServer:
     def __init__(self, issuer: str, clock: SetClock) -> None:
         self.issuer = issuer
         self.clock = clock
-        self.key: Key = ECKey.generate_key("P-256", {"kid": "first"})
+        self.key = ECKey.generate_key("P-256", {"kid": "first"})
         self.algorithm = "ES256"
         self.claims: dict[str, Any] = {}
         self.about: dict[str, Any] = {}

@@ -176,6 +176,14 @@ def test_a_refresh_token_opens_once_and_a_copy_ends_the_family(program):
     assert over(renew(program, third["refresh_token"]))
 
 
+def test_whoever_has_a_refresh_token_ends_it_and_what_it_gave(program):
+    given = redeem(program, code(program)).json
+    form = {"token": given["refresh_token"]}
+    assert program.callers.nobody.call("POST", "/oauth/revoke", data=form).status == 200
+    assert opens(program, given["access_token"]).status == 401
+    assert over(renew(program, given["refresh_token"]))
+
+
 def test_of_two_at_once_one_at_most_gets_on(program):
     token = redeem(program, code(program)).json["refresh_token"]
     with ThreadPoolExecutor(2) as both:
