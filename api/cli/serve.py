@@ -144,6 +144,7 @@ class Children:
 
     def end(self) -> None:
         """Stop taking requests, finish those in flight, then end the helpers."""
+        self._listener.close()  # The web server closes its own: nobody waits in vain.
         _end(self._web)
         for helper in self._helpers:
             helper.end()

@@ -64,6 +64,12 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         its: Any = self
         its.wsgi = _Answering(its.wsgi, self._watch)
 
+    def set_accept_enabled(self, enabled: bool) -> None:  # noqa: FBT001, gunicorn's
+        super().set_accept_enabled(enabled)
+        if not self.alive:  # Nobody waits for one who will not accept again.
+            for each in self.sockets:
+                each.close()
+
     def handle(self, conn: TConn) -> Any:
         self._watch.begin(conn.sock)
         try:

@@ -17,6 +17,7 @@ from typing import Any
 from uuid import uuid4
 
 import psycopg
+import pytest
 
 from ledger.settings import RATE_MAX
 from tests.api.test_serve import environ, operator_token, serve
@@ -126,6 +127,8 @@ def test_a_server_told_to_stop_answers_whom_it_has_begun_to_hear(serve, environ)
         stopped = beside.submit(server.stop)
         wait([stopped], SOON_S)
         assert not stopped.done()
+        with pytest.raises(ConnectionRefusedError):  # Nobody new is let in.
+            socket.create_connection(("127.0.0.1", server.port))
         line.sendall(body[10:])
         answer = line.recv(65_536)
         assert answer.startswith(b"HTTP/1.1 201 ")
