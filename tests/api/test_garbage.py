@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from api.app import describe
 from api.auth import ACCESS
-from api.oauth.endpoints import FORM
+from api.oauth.endpoints import FORM, REVOKE, TOKEN
 from ledger.vocabulary.codes import Role
 from tests.api.callers import Callers
 from tests.api.cards import personalised
@@ -124,7 +124,7 @@ def test_no_door_crashes_and_no_refusal_is_recorded(callers: Callers, installati
             return  # Its tokens would end with it.
         body = data.draw(bodies[row] | bodies[row] | ANY_JSON)
         at = installation.ledger.position()
-        oauth = path.startswith("/oauth/")  # It takes forms, and refuses as RFC 6749.
+        oauth = path in {TOKEN, REVOKE}  # They take forms, and refuse as RFC 6749.
         if oauth and isinstance(body, dict):
             answer = caller.call(method, path, data=urlencode(body), content_type=FORM)
         else:
