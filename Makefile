@@ -1,7 +1,8 @@
 # Two commands do it all: `make demo` shows the whole story, `make test` proves it.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format campaign kills history duplicates bench serve lock clean
+.PHONY: help setup demo test check format campaign kills history duplicates fuzz \
+	bench serve lock clean
 
 BIN := .venv/bin
 ROOMS := ledger api card_bridge dispenser ledger_client migrations tests
@@ -47,6 +48,9 @@ history: setup ## Let clients meet 200,000 times; see one history (10 minutes).
 
 duplicates: setup ## Send ten thousand commands several times each (2 minutes).
 	@$(BIN)/python -m tests.duplicates $(ARGS)
+
+fuzz: setup ## Ask every door what the document allows and forbids (10 minutes).
+	@$(BIN)/python -m tests.fuzz $(ARGS)
 
 bench: setup ## Measure, each figure against its baseline (in .bench/).
 	@$(BIN)/python -m tests.benchmarks

@@ -146,7 +146,7 @@ class Idempotency:
 def _asked() -> Asked | None:
     """Return the command that this request asks for once; None if it says no key."""
     key = request.headers.get(IDEMPOTENCY_KEY)
-    if key is None or request.method in _SAFE or "principal" not in g or terms().dry:
+    if key is None or request.method in _SAFE or "principal" not in g:
         return None
     if request.path in NOT_KEPT:
         return None
@@ -154,6 +154,8 @@ def _asked() -> Asked | None:
         raise BadFields(
             says=f"{IDEMPOTENCY_KEY} is 1 to {KEY_MAX} visible ASCII characters."
         )
+    if terms().dry:
+        return None
     line = f"{request.method} {request.full_path}\n".encode()
     hashed = hashlib.sha256(line + request.get_data(cache=True)).digest()
     return Asked(str(g.principal.party_id or g.principal.device_id), key, hashed)

@@ -55,6 +55,13 @@ class RevocationForm(_Form):
     token_type_hint = fields.String(metadata=about("Not needed here."))
 
 
+class RefusalOut(Strict):
+    """RFC 6749 section 5.2."""
+
+    error = fields.String(metadata=about("", "invalid_client"))
+    error_description = fields.String(metadata=about("One sentence."))
+
+
 class BearerOut(Strict):
     access_token = fields.String()
     token_type = fields.String(metadata=about("", "Bearer"))
@@ -90,7 +97,7 @@ def blueprint(
 ) -> Blueprint:
     routes = Routes("oauth", "", "Tokens for programs, by OAuth 2.")
 
-    @routes.form(TOKEN, takes=TokenForm, gives=BearerOut)
+    @routes.form(TOKEN, takes=TokenForm, gives=BearerOut, refuses=RefusalOut)
     def give() -> Response:
         """Give a token for what a grant asks: of a device, its signed assertion."""
         form = _form()
@@ -122,7 +129,7 @@ def blueprint(
         }
         return make_response(jsonify(answer))
 
-    @routes.form(REVOKE, takes=RevocationForm)
+    @routes.form(REVOKE, takes=RevocationForm, refuses=RefusalOut)
     def take_back() -> Response:
         """End a token at once; a refresh token ends all it is of. No other errs."""
         token, at = required(_form(), "token"), clock.now()

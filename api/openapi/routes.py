@@ -172,12 +172,22 @@ class Routes:
         )
 
     def form(
-        self, path: str, *, takes: type[Schema], gives: type[Schema] | None = None
+        self,
+        path: str,
+        *,
+        takes: type[Schema],
+        gives: type[Schema] | None = None,
+        refuses: type[Schema] | None = None,
     ) -> Callable[[View], View]:
-        """A form of OAuth's, which the view reads by itself and answers with 200."""
+        """A form of OAuth's, which the view reads by itself and answers with 200.
+
+        `refuses` is the shape of its refusals, if they are no problems.
+        """
 
         def declare(function: View) -> View:
             said = self.blueprint.response(200, gives)(function)
+            for status in (400, 401) if refuses is not None else ():
+                said = self.blueprint.alt_response(status, schema=refuses)(said)
             form = {"schema": takes}
             body = {"content": {"application/x-www-form-urlencoded": form}}
             who = ACCESS[f"POST {self._prefix}{path}"]

@@ -8,7 +8,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.x25519 import (
+    X25519PrivateKey,
+    X25519PublicKey,
+)
 
 from ledger.aggregates.device import Device, DeviceKind, DeviceNotAuthorised, Rights
 from ledger.aggregates.party import Party, PartyKind
@@ -17,6 +20,7 @@ from ledger.errors import Malformed
 from ledger.ports import CardAuthority, PersonalData, Secrets
 from ledger.vocabulary.device_keys import seal_bundle
 
+_ANYBODYS = X25519PrivateKey.from_private_bytes(bytes(range(32)))
 _KEY = re.compile(r"[0-9a-f]{64}")
 
 
@@ -58,8 +62,8 @@ def enrol(
     at: datetime,
     cause: Cause,
 ) -> int:
-    """Enrol a device with its public key (X25519, hex)."""
-    if not _KEY.fullmatch(public_key):
+    """Enrol a device with its public key (X25519, hex). Raises `BadKey`."""
+    if not _KEY.fullmatch(public_key) or not _can_be_sealed_to(public_key):
         raise BadKey
     device = Device.enrol(
         device_id=device_id,
@@ -142,6 +146,15 @@ def key_bundle(
         json.dumps(bundle).encode(), to=public_key_of(device), device_id=device_id
     )
     return KeyBundle(sealed, ledger.position())
+
+
+def _can_be_sealed_to(public_key: str) -> bool:
+    """Say no to points of low order, with which all share zeros (RFC 7748, 6.1)."""
+    try:
+        _ANYBODYS.exchange(X25519PublicKey.from_public_bytes(bytes.fromhex(public_key)))
+    except ValueError:
+        return False
+    return True
 
 
 def public_key_of(device: Device) -> X25519PublicKey:

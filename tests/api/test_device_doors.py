@@ -303,3 +303,12 @@ def test_the_deny_list_tells_a_machine_what_is_new_about_cards_to_refuse(
     ]
     quiet = denied(callers, dispenser, f"?after={news['position']}")
     assert quiet == {"media": [], "position": news["position"], "more": False}
+
+
+@pytest.mark.parametrize("point", ["00" * 32, "01" + "00" * 31], ids=["zero", "one"])
+def test_a_key_with_which_all_share_zeros_is_refused(callers, point):
+    """Nothing can be sealed to a point of low order (RFC 7748, section 6.1)."""
+    said = callers.operator.post(
+        "/v1/devices", kind="dispenser", public_key=point, label="Foyer"
+    )
+    assert said.refusal == (422, "malformed")

@@ -336,3 +336,12 @@ def test_who_was_given_up_too_early_is_not_contradicted_by_the_next_attempt(
         monkeypatch.setattr(AnswerStore, "begin", begin)
     assert second.refusal == (409, "carried_out")
     assert reserve(callers, offering_id).refusal == (409, "carried_out")
+
+
+def test_a_key_that_is_none_is_refused_in_a_preview_as_well(callers):
+    said = callers.operator.call(
+        "POST",
+        f"/v1/parties/{callers.ada.party_id}/erasure?dry_run=true",
+        headers={"Idempotency-Key": "x" * 1_000},
+    )
+    assert said.refusal == (422, "malformed")

@@ -66,7 +66,7 @@ def test_the_page_runs_and_prints_what_it_says(names):
         with contextlib.redirect_stdout(printed):
             exec(compile(block, "docs/client.md", "exec"), names)  # noqa: S102
         names["ledger"] = kept
-        shown = "".join(f"{line}\n" for line in re.findall(r"^#> (.*)$", block, re.M))
+        shown = "".join(f"{line}\n" for line in re.findall(r"^# > (.*)$", block, re.M))
         assert printed.getvalue() == shown, block
 
 

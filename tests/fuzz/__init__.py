@@ -1,0 +1,1 @@
+"""Everything that the OpenAPI document allows, and what it does not, at every door."""
