@@ -263,7 +263,7 @@ class HttpGateway:
 
     def call(self, method: str, path: str, body: Json | None = None) -> Json:
         """Read, or have something done once, however often it has to be asked for."""
-        with _in_our_words():
+        with in_our_words():
             if method == "GET":
                 return self._ledger.get(path).said
             return self._ledger.command(method, path, body).said
@@ -272,12 +272,12 @@ class HttpGateway:
         self, method: str, path: str, body: Json | None = None, *, again: bool = False
     ) -> Json:
         """Ask without a key: once, or again where asking twice does no harm."""
-        with _in_our_words():
+        with in_our_words():
             return self._ledger.ask(method, path, body, again=again).said
 
 
 @contextmanager
-def _in_our_words() -> Iterator[None]:
+def in_our_words() -> Iterator[None]:
     """Say of a server's own failure that nobody knows, and of a refusal what it is."""
     try:
         yield

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -18,6 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import (
 )
 
 from card_bridge.gateway import LedgerGateway
+from card_bridge.private_file import OpenToOthers, read_private, write_private
 from card_bridge.protocol.diversify import diversification_input, diversified
 from card_bridge.protocol.ev2_auth import KeyAuthority, LocalKey, SessionKeys
 from card_bridge.protocol.record_key import record_private_key
@@ -68,26 +68,15 @@ class DeviceKey:
     def at(cls, path: Path) -> DeviceKey:
         """Load the key, or make it. Raises `KeysError`."""
         try:
-            if path.stat().st_mode & 0o077:
-                raise KeysError(f"{path} is open to others; run chmod 600 {path}.")
-            return cls(X25519PrivateKey.from_private_bytes(path.read_bytes()))
+            return cls(X25519PrivateKey.from_private_bytes(read_private(path)))
         except FileNotFoundError:
-            return cls._made(path)
+            key = cls(X25519PrivateKey.generate())
+            write_private(path, key.private.private_bytes_raw())
+            return key
+        except OpenToOthers as error:
+            raise KeysError(str(error)) from None
         except (OSError, ValueError) as error:
             raise KeysError(f"{path} is no key file: {error}.") from None
-
-    @classmethod
-    def _made(cls, path: Path) -> DeviceKey:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        private = X25519PrivateKey.generate()
-        draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-        handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(handle, "wb") as file:
-            file.write(private.private_bytes_raw())
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(path)
-        return cls(private)
 
     @property
     def public(self) -> X25519PublicKey:

@@ -89,14 +89,14 @@ class Keyboard:
             typed += byte
         return typed.decode(errors="replace").strip()
 
-    def hidden(self) -> str:
+    def hidden(self, *, idle_s: float | None = None) -> str:
         """Return the next line without showing it while it is typed."""
         if not os.isatty(self._handle):
-            return self.line()
+            return self.line(idle_s=idle_s)
         before = termios.tcgetattr(self._handle)
         silent = [*before[:3], before[3] & ~termios.ECHO, *before[4:]]
         termios.tcsetattr(self._handle, termios.TCSAFLUSH, silent)
         try:
-            return self.line()
+            return self.line(idle_s=idle_s)
         finally:
             termios.tcsetattr(self._handle, termios.TCSAFLUSH, before)

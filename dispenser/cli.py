@@ -24,11 +24,13 @@ from card_bridge.gateway import LedgerRefusal, LedgerUnreachable
 from card_bridge.http_gateway import HttpGateway
 from card_bridge.journal import Journal
 from card_bridge.keys import DeviceKey, KeyBundle, KeysError
+from card_bridge.line import credentials, gateway
 from card_bridge.profile.card import TicketCard
 from card_bridge.profile.medium import TicketMedium
 from card_bridge.protocol.commands import Picc
 from card_bridge.protocol.status import CardError
 from card_bridge.reader import CardReader
+from card_bridge.signing import SigningKey
 from card_bridge.transport.in_process import InProcessTransport
 from card_bridge.transport.pcsc import (
     PcscUnavailable,
@@ -49,7 +51,6 @@ from dispenser.outbox import Job, Outbox, OutboxDamaged, Stage
 from dispenser.station import NotDispensed, Station, Visit
 from dispenser.stock import PaperStock, StockError
 from ledger.vocabulary.sealed_ticket import SealBroken
-from ledger_client import AddressRefused
 
 ERROR, REFUSED, IN_DOUBT = 1, 2, 3
 IDLE_S = 1.0  # How often an idle machine looks at its outbox.
@@ -94,13 +95,13 @@ class Machine:
     def outbox(self) -> Outbox:
         return Outbox(self.home / "outbox")
 
-    def gateway(self) -> HttpGateway:
-        if not self._token:
-            raise click.UsageError("Give a token with --token or DISPENSER_TOKEN.")
-        try:
-            return HttpGateway(self._server, self._token)
-        except AddressRefused as refused:
-            raise click.UsageError(str(refused)) from None
+    def gateway(self, device_id: UUID) -> HttpGateway:
+        """Return the line to the ledger, by the machine's own key unless it is said."""
+        return gateway(
+            self._server,
+            self._token
+            or credentials(self.home, self._server, device_id, program="dispenserctl"),
+        )
 
     def printer(self, device: Path | None) -> Printer:
         """Print into the machine's folder, and on paper if there is a printer."""
@@ -129,12 +130,12 @@ class Machine:
             raise click.ClickException(
                 "Another program is running this machine."
             ) from None
-        gateway = self.gateway()
-        bundle = KeyBundle.fetch(gateway, device_id=device_id, key=self.key)
+        line = self.gateway(device_id)
+        bundle = KeyBundle.fetch(line, device_id=device_id, key=self.key)
         display = TerminalDisplay(Console(stderr=True), name="Ticket dispenser")
         return Station(
-            gateway=gateway,
-            reader=CardReader(gateway, bundle),
+            gateway=line,
+            reader=CardReader(line, bundle),
             journal=Journal(self.home / "journal"),
             outbox=self.outbox,
             stock=self.stock,
@@ -194,6 +195,17 @@ def enrol(machine: Machine) -> None:
     """Print this machine's public key, for the centre to enrol; made if missing."""
     public = machine.key.public_hex
     machine.tell({"public_key": public}, public)
+
+
+@dispenserctl.command("signing-key")
+@click.pass_obj
+def signing_key(machine: Machine) -> None:
+    """Print the key that this machine signs who it is with; made if missing.
+
+    It is the body of POST /v1/devices/{id}/signing-keys. Then no token is needed.
+    """
+    told = {"jwk": SigningKey.made(machine.home).jwk}
+    machine.tell(told, json.dumps(told))
 
 
 @dispenserctl.command()

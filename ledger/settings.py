@@ -161,7 +161,8 @@ class Settings:
     @property
     def base_url(self) -> str:
         """Where callers find this server, without a slash at the end."""
-        return self.public_url or f"http://{self.host}:{self.port}"
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return self.public_url or f"http://{host}:{self.port}"
 
     @property
     def keys_home(self) -> Path:

@@ -7,7 +7,8 @@
 - `Client` has a noun for each door, beside `get`, `command` and `pages` for all others.
 - A command carries one Idempotency-Key through all its tries: it has one effect.
 - `Problem` is a refusal, with a stable `code`; `Unreachable` means that nobody knows.
-- `DeviceCredentials` fetches and renews a machine's tokens, by its own key.
+- `DeviceCredentials` fetches and renews a machine's tokens, by its own key; `sign_in`
+  begins a person's session.
 - `verify_webhook` takes what the ledger sends; `proofs` checks what it has signed.
 
 It imports nothing of the ledger, and nothing of the ledger imports it.
@@ -22,6 +23,7 @@ from ledger_client.positions import HighWater
 from ledger_client.problems import ClientError, Problem, Unreachable
 from ledger_client.proofs import Checkpoint, NotProven
 from ledger_client.retries import ONCE, Retries
+from ledger_client.sessions import PersonSession, sign_in, sign_out
 from ledger_client.webhooks import Webhook, WebhookRefused, verify_webhook
 
 __all__ = [
@@ -35,6 +37,7 @@ __all__ = [
     "DeviceCredentials",
     "HighWater",
     "NotProven",
+    "PersonSession",
     "Problem",
     "Reply",
     "Retries",
@@ -43,5 +46,7 @@ __all__ = [
     "Webhook",
     "WebhookRefused",
     "proofs",
+    "sign_in",
+    "sign_out",
     "verify_webhook",
 ]

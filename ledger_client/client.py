@@ -36,7 +36,8 @@ class Client(Calls):
         retries: Retries | None = None,
         positions: HighWater | None = None,
     ) -> None:
-        """`token` is a bearer token, or what returns one, such as `DeviceCredentials`.
+        """`token` is a bearer token, what returns one, such as `DeviceCredentials`, or
+        the headers of a `PersonSession`.
 
         Raises `AddressRefused` unless `base_url` is https, or http on loopback.
         """

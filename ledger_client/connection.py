@@ -21,8 +21,8 @@ ANSWER_MAX = 1 << 20
 CONNECTIONS_MAX = 4
 _CHUNK = 1 << 16
 
-Token = str | Callable[[], str]
-"""A bearer token, or what returns the one that is good just now."""
+Token = str | Callable[[], str] | Mapping[str, str]
+"""A bearer token, what returns the one that is good now, or a session's headers."""
 
 
 class AddressRefused(ValueError):
@@ -75,7 +75,9 @@ class Connection:
     ) -> Answer:
         """Ask once. Raises `Unreachable`, and what the token's provider raises."""
         said = {"Accept": "application/json", **(headers or {})}
-        if self._token is not None:
+        if isinstance(self._token, Mapping):
+            said |= self._token
+        elif self._token is not None:
             token = self._token if isinstance(self._token, str) else self._token()
             said["Authorization"] = f"Bearer {token}"
         try:

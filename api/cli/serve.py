@@ -20,7 +20,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -111,12 +111,18 @@ class Children:
         """`counts` is the folder in which they count together."""
         self._settings = settings
         self._listener = listener
-        self._counts = counts
+        environ = {
+            FOLDER: counts,
+            # Where we are found, whatever of it was said on the command line.
+            "LEDGER_HOST": settings.host,
+            "LEDGER_PORT": str(settings.port),
+        }
+        self._environ = environ
         self._web: subprocess.Popen[bytes] | None = None
         self._helpers = [
-            _Helper(counts, "projections", "run", "--with-parent"),
-            _Helper(counts, "log", "publish", "--with-parent"),
-            _Helper(counts, "jobs", "work", "--with-parent"),
+            _Helper(environ, "projections", "run", "--with-parent"),
+            _Helper(environ, "log", "publish", "--with-parent"),
+            _Helper(environ, "jobs", "work", "--with-parent"),
         ]
 
     def start(self) -> None:
@@ -129,7 +135,7 @@ class Children:
                 f"--workers={self._settings.workers}",
                 f"--threads={self._settings.threads}",
             ],
-            self._counts,
+            self._environ,
             descriptor,
         )
         for helper in self._helpers:
@@ -156,8 +162,8 @@ class _Helper:
     One that dies again and again comes back ever later: each start costs the rest.
     """
 
-    def __init__(self, counts: str, *command: str) -> None:
-        self._counts = counts
+    def __init__(self, environ: Mapping[str, str], *command: str) -> None:
+        self._environ = environ
         self._command = command
         self._process: subprocess.Popen[bytes] | None = None
         self._started = 0.0
@@ -165,7 +171,7 @@ class _Helper:
 
     def start(self) -> None:
         self._started = time.monotonic()
-        self._process = _run(["api.cli", *self._command], self._counts)
+        self._process = _run(["api.cli", *self._command], self._environ)
 
     def look_after(self) -> None:
         age_s = time.monotonic() - self._started
@@ -181,12 +187,12 @@ class _Helper:
 
 
 def _run(
-    module: Sequence[str], counts: str, *descriptors: int
+    module: Sequence[str], environ: Mapping[str, str], *descriptors: int
 ) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
         [sys.executable, "-m", *module],
         stdin=subprocess.PIPE,
-        env={**os.environ, FOLDER: counts},  # noqa: TID251, handed on and not read.
+        env={**os.environ, **environ},  # noqa: TID251, handed on and not read.
         pass_fds=descriptors,
         start_new_session=True,  # Ctrl-C reaches the supervisor, which tells them.
     )

@@ -18,6 +18,7 @@ from card_bridge.cli.desk import (
     pay,
     personalise_card,
     redeem,
+    signing_key,
     top_up,
 )
 from card_bridge.cli.failures import SAID_IN_A_SENTENCE
@@ -77,6 +78,7 @@ for _command in (
     pay,
     top_up,
     device_key,
+    signing_key,
     blank_card,
     selftest,
 ):

@@ -8,11 +8,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import click
 
+from card_bridge import signed_in
 from card_bridge.folder.medium import laid
 from card_bridge.http_gateway import HttpGateway
+from card_bridge.line import credentials, gateway
 from card_bridge.profile.card import TicketCard
 from card_bridge.profile.medium import TicketMedium
 from card_bridge.protocol.commands import Picc
@@ -20,7 +23,7 @@ from card_bridge.terminal import Holder, UserTerminal
 from card_bridge.transport.in_process import InProcessTransport
 from card_bridge.transport.pcsc import reader_names, wait_for_card
 from card_bridge.virtual import VirtualCard
-from ledger_client import AddressRefused
+from ledger_client import PersonSession, Token
 
 
 class Context:
@@ -34,14 +37,26 @@ class Context:
         self.card_file: Path | None = said["card_file"]
         self.folder: Path | None = said["medium"]
         self.as_json: bool = said["as_json"]
+        self.session: PersonSession | None = None
+        """Who is signed in, once that is known."""
 
-    def gateway(self) -> HttpGateway:
-        if not self.token:
-            raise click.UsageError("Give a token with --token or CARD_TOKEN.")
-        try:
-            return HttpGateway(self.server, self.token)
-        except AddressRefused as refused:
-            raise click.UsageError(str(refused)) from None
+    def gateway(self, device_id: UUID | None = None) -> HttpGateway:
+        """Return the line to the ledger, for a machine or for who is signed in."""
+        return gateway(self.server, self._who(device_id))
+
+    def _who(self, device_id: UUID | None) -> Token:
+        if self.token:
+            return self.token
+        if device_id is not None:
+            return credentials(self.home, self.server, device_id, program="cardctl")
+        if self.session is None:
+            self.session = signed_in.kept(self.home, self.server)
+        if self.session is None:
+            raise click.UsageError(
+                "Sign in first: cardctl terminal sign-in NAME. Programs give a token"
+                " with --token or CARD_TOKEN."
+            )
+        return self.session.headers
 
     def holder(self) -> Holder:
         return Holder(self.gateway())

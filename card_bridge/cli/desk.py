@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,6 +22,7 @@ from card_bridge.profile.card import TicketCard
 from card_bridge.profile.personalise import CardKeys, personalise, uid_of_blank
 from card_bridge.purse import PurseTill, TopUpDesk
 from card_bridge.reader import CardReader
+from card_bridge.signing import SigningKey
 from card_bridge.virtual import VirtualCard
 from ledger.vocabulary.device_keys import open_bundle
 
@@ -66,7 +68,7 @@ def personalise_card(
         uid = uid_of_blank(card)
         keys = _keys_of(said, device_id, holder_id, uid, layout.PROFILE)
         personalise(card, keys, hide_uid=hide_uid)
-    said.gateway().register_medium(
+    said.gateway(device_id).register_medium(
         uid, holder_id=holder_id, profile=layout.PROFILE, key_version=keys.version
     )
     said.tell({"uid": uid.hex()}, f"The card {uid.hex()} is a ticket card now.")
@@ -81,7 +83,7 @@ def _prepare_folder(
     with laid(folder) as medium:
         version = prepare(medium, key_version_of=version_of)
         uid = medium.uid
-    said.gateway().register_medium(
+    said.gateway(device_id).register_medium(
         uid, holder_id=holder_id, profile=profile, key_version=version
     )
     facts = {"uid": uid.hex(), "volume": medium.volume}
@@ -93,7 +95,8 @@ def _keys_of(
 ) -> CardKeys:
     """Fetch one medium's own keys, sealed for this desk."""
     key = DeviceKey.at(said.home / KEY_FILE)
-    sealed = said.gateway().personalisation(uid, holder_id=holder_id, profile=profile)
+    gateway = said.gateway(device_id)
+    sealed = gateway.personalisation(uid, holder_id=holder_id, profile=profile)
     return CardKeys.read(open_bundle(sealed, key=key.private, device_id=device_id))
 
 
@@ -135,7 +138,7 @@ def redeem(
 
 def _tills(said: Context, device_id: UUID) -> tuple[PointOfSale, PurseTill]:
     """Return the two sides of a point of sale: for coupons, and for purses."""
-    gateway, key = said.gateway(), DeviceKey.at(said.home / KEY_FILE)
+    gateway, key = said.gateway(device_id), DeviceKey.at(said.home / KEY_FILE)
     bundle = KeyBundle.fetch(gateway, device_id=device_id, key=key)
     reader = CardReader(gateway, bundle)
     return (
@@ -177,7 +180,9 @@ def top_up(
     with said.card() as card:
         uid = uid_of_blank(card)
         keys = _keys_of(said, device_id, holder_id, uid, layout.PROFILE)
-        desk = TopUpDesk(said.gateway(), keys, Journal(said.home / PURSE_JOURNAL))
+        desk = TopUpDesk(
+            said.gateway(device_id), keys, Journal(said.home / PURSE_JOURNAL)
+        )
         done = desk.top_up(card, amount_minor=amount_minor, receipt=receipt)
     said.tell(asdict(done), f"Topped up by {done.amount_minor} minor units.")
 
@@ -188,6 +193,17 @@ def device_key(said: Context) -> None:
     """Print this machine's public key, for the centre to enrol; made if missing."""
     public = DeviceKey.at(said.home / KEY_FILE).public_hex
     said.tell({"public_key": public}, public)
+
+
+@click.command("signing-key")
+@click.pass_obj
+def signing_key(said: Context) -> None:
+    """Print the key that this machine signs who it is with; made if missing.
+
+    It is the body of POST /v1/devices/{id}/signing-keys. Then no token is needed.
+    """
+    told = {"jwk": SigningKey.made(said.home).jwk}
+    said.tell(told, json.dumps(told))
 
 
 @click.command("blank-card")

@@ -12,6 +12,7 @@ import click
 
 from card_bridge.cli.context import Context
 from card_bridge.cli.failures import SAID_IN_A_SENTENCE
+from card_bridge.cli.sign_in import begun, ended
 from card_bridge.kiosk import (
     IDLE_S,
     Keyboard,
@@ -22,6 +23,7 @@ from card_bridge.kiosk import (
 )
 
 LEAVE = "bye"
+_OUTSIDE = frozenset({"--kiosk", "sign-in", "sign-out"})
 
 
 def serve(
@@ -34,43 +36,57 @@ def serve(
     """Serve one person after the other until the input ends."""
     keyboard = keyboard or Keyboard(sys.stdin.fileno())
     forget_all(said.home)
+    clear_screen()
     while True:
-        clear_screen()
-        _ask(said, "Sign in: your token, please.")
+        _ask(said, "Sign in: your login name, please.")
         try:
-            token = keyboard.hidden()
+            name = keyboard.line()
         except SessionEnded:
             return
-        if token:
-            _serve_one(said, terminal, token, keyboard, idle_s)
+        if name:
+            _guarded(partial(_serve_one, said, terminal, name, keyboard, idle_s))
 
 
 def _serve_one(
-    said: Context,
-    terminal: click.Group,
-    token: str,
-    keyboard: Keyboard,
-    idle_s: float,
+    said: Context, terminal: click.Group, name: str, keyboard: Keyboard, idle_s: float
 ) -> None:
+    _ask(said, "And your password.")
+    try:
+        password = keyboard.hidden(idle_s=idle_s)
+    except SessionEnded:
+        return
+    finally:
+        clear_screen()
     person = copy.copy(said)
-    person.token = token
-    with session(said.home, person.gateway()) as folder:
+    person.token, person.session = "", begun(said.server, name, password)
+    try:
+        _attend(person, terminal, keyboard, idle_s)
+    finally:
+        ended(said.server, person.session)
+        clear_screen()
+
+
+def _attend(
+    person: Context, terminal: click.Group, keyboard: Keyboard, idle_s: float
+) -> None:
+    """Carry out what a person asks for, until the person has left."""
+    with session(person.home, person.gateway()) as folder:
         person.home = folder
-        _ask(said, f"Type a command, help, or {LEAVE} when you are done.")
+        _ask(person, f"Type a command, help, or {LEAVE} when you are done.")
         try:
             while (line := keyboard.line(idle_s=idle_s)) != LEAVE:
                 _guarded(partial(_run, terminal, person, line))
         except SessionEnded:
             pass
-    _ask(said, "You are signed out.")
+    _ask(person, "You are signed out.")
 
 
 def _run(terminal: click.Group, person: Context, line: str) -> None:
     words = shlex.split(line)
     if words == ["help"]:
         words = ["--help"]
-    if "--kiosk" in words:
-        raise click.UsageError("There is a session already.")
+    if not _OUTSIDE.isdisjoint(words):
+        raise click.UsageError(f"There is a session already; {LEAVE} ends it.")
     if words:
         terminal.main(words, prog_name="", standalone_mode=False, obj=person)
 

@@ -11,6 +11,7 @@ from card_bridge.bridge import InLine
 from card_bridge.cli.context import Context
 from card_bridge.cli.kiosk import serve
 from card_bridge.cli.ownership import COMMANDS
+from card_bridge.cli.sign_in import sign_in_command, sign_out_command
 from card_bridge.kiosk import IDLE_S
 
 
@@ -38,7 +39,7 @@ def terminal(context: click.Context, /, *, kiosk: bool, idle_s: float) -> None:
         raise click.UsageError("Say which command; --help lists them.")
 
 
-for _command in COMMANDS:
+for _command in (sign_in_command, sign_out_command, *COMMANDS):
     terminal.add_command(_command)
 
 

@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from standardwebhooks import Webhook as Sender
 
 from ledger_client import Client
+from tests.api.signed_in import ADA, KETTLE, account
 
 PAGE = (Path(__file__).parents[2] / "docs" / "client.md").read_text("utf-8")
 BLOCKS = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
@@ -32,12 +33,15 @@ def names(stage):
     """What the page's blocks stand on."""
     ada, now = stage.callers.ada, datetime.now(UTC)
     stage.callers.rich(ada)
+    account(stage.callers, ada)
     with stage.its.publisher() as publisher:
         publisher.round()
         with Client(stage.url, ada.token) as ledger:
             vkey = ledger.get("/v1/issuer-keys").said["log_key"]
             yield {
                 "SERVER": stage.url,
+                "NAME": ADA,
+                "PASSWORD": KETTLE,
                 "TOKEN": ada.token,
                 "OFFERING": stage.callers.offering(places=PLACES),
                 "DEVICE": ada.party_id,
@@ -59,7 +63,7 @@ def names(stage):
 
 
 def test_the_page_runs_and_prints_what_it_says(names):
-    assert len(BLOCKS) == 5
+    assert len(BLOCKS) == 6
     kept = names["ledger"]
     for block in BLOCKS:
         printed = io.StringIO()

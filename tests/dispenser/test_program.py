@@ -99,7 +99,7 @@ def test_no_error_is_told_with_a_refusals_exit_code(desk):
     broken.write_text("{}")
     lies = ("present", desk.device_id, "--virtual", "--card-file")
     for arguments, environment, says in (
-        ((*lies, path), {"DISPENSER_TOKEN": ""}, "Give a token"),
+        ((*lies, path), {"DISPENSER_TOKEN": ""}, "signing-key makes one"),
         ((*lies, path), {"DISPENSER_TOKEN": "wrong"}, "(unauthenticated)"),
         ((*lies, path), {"DISPENSER_SERVER": "gopher://x"}, "is not an address"),
         ((*lies, path), {"DISPENSER_SERVER": "http://10.1.1.1"}, "in the clear"),

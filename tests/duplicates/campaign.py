@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from http.client import HTTPConnection
 from random import Random
@@ -76,11 +76,11 @@ def _judged(
     yield from judging.balances(installation.ledger, town.wanted)
 
 
-def in_process(make: Callable[[], Flask]) -> Caller:
+def in_process(application: Flask) -> Caller:
     """A caller with a worker of its own in this process."""
 
     def caller() -> Call:
-        client = make().test_client()
+        client = application.test_client()
 
         def call(command: Command, body: bytes) -> Said:
             answer = client.open(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 import pytest
 
 from api.app import create_app
@@ -15,8 +13,8 @@ COMMANDS, TRIES_MAX = 120, 6
 
 
 def slice_of(installation, callers, seed, commands=COMMANDS):
-    make = in_process(partial(create_app, installation))
-    return run(installation, [make] * CALLERS, callers, commands=commands, seed=seed)
+    workers = [in_process(create_app(installation)) for _ in range(CALLERS)]
+    return run(installation, workers, callers, commands=commands, seed=seed)
 
 
 def test_each_key_has_one_effect_however_often_and_in_whatever_order_it_comes(

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from card_bridge.virtual import VirtualCard
 from ledger.vocabulary.codes import Verdict
-from tests.story.world import Device, World
+from tests.story.world import World
 
 PROGRAM = (sys.executable, "-m", "dispenser.cli")
 PAPERS = 50
@@ -36,12 +36,12 @@ class Presented:
 
 def present(world: World, card: VirtualCard, *, answer: str) -> Presented:
     """Lay a card on the dispenser's reader, and answer its question."""
-    device = world.machine("dispenser", "dispenser")
-    home = _home(world, device)
+    device = world.machine("dispenser")
+    home = _home(world)
     path = home / "presented-card.json"
     with world.field.presented(card, path) as lying:
         said = _run(
-            world, device, "present", str(device.device_id), "--answer", answer,
+            world, "present", str(device.device_id), "--answer", answer,
             *lying.options, environment=dict(lying.environment),
         )  # fmt: skip
     if said.returncode not in EXPECTED:
@@ -59,20 +59,19 @@ def present(world: World, card: VirtualCard, *, answer: str) -> Presented:
     )
 
 
-def _home(world: World, device: Device) -> Path:
+def _home(world: World) -> Path:
     """Set the machine up: its key pair, and paper in its tray."""
     home = world.folder / "dispenser"
     if not (home / "stock.json").exists():
         home.mkdir(parents=True, exist_ok=True)
-        shutil.copy2(world.folder / "keys" / "dispenser.key", home / "device.key")
-        filled = _run(world, device, "stock", "--add", str(PAPERS), "--prefix", "T1")
+        shutil.copytree(world.keys_of("dispenser"), home, dirs_exist_ok=True)
+        filled = _run(world, "stock", "--add", str(PAPERS), "--prefix", "T1")
         assert filled.returncode == 0, filled.stderr
     return home
 
 
 def _run(
     world: World,
-    device: Device,
     *arguments: str,
     environment: dict[str, str] | None = None,
 ) -> subprocess.CompletedProcess[str]:
@@ -82,7 +81,6 @@ def _run(
             **os.environ,
             "DISPENSER_HOME": str(world.folder / "dispenser"),
             "DISPENSER_SERVER": world.server.url,
-            "DISPENSER_TOKEN": device.token,
             **(environment or {}),
         },
         capture_output=True,

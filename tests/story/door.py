@@ -27,7 +27,7 @@ class Door:
     """One principal at the door: a base URL and a bearer token."""
 
     url: str
-    token: str | None
+    token: str | None = None
     position: int = 0
     _pool: urllib3.PoolManager = field(
         default_factory=lambda: urllib3.PoolManager(retries=False), repr=False

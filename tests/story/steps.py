@@ -243,7 +243,7 @@ def dispense(world: World, tell: Tell) -> None:
         tell(f"[dim]{path.relative_to(world.folder)}[/dim]")
     with world.laid(card) as laid:
         laid.find()
-        reading = world.reader_of(world.machine("dispenser", "dispenser")).present(laid)
+        reading = world.reader_of(world.machine("dispenser")).present(laid)
     entry = reading.reading.entries()[reading.tapped.slots[0].slot]
     assert entry.status == SlotStatus.DISPENSED
     tell("The card's slot says DISPENSED; it was marked before the printer moved.")

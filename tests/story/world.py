@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import secrets
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -26,8 +27,10 @@ from card_bridge.profile.card import TicketCard
 from card_bridge.profile.personalise import CardKeys, personalise
 from card_bridge.protocol.commands import Picc
 from card_bridge.reader import CardReader
+from card_bridge.signing import SigningKey
 from card_bridge.virtual import VirtualCard
 from ledger.vocabulary.device_keys import open_bundle
+from ledger_client import PersonSession, sign_in
 from tests.story.door import Door
 from tests.story.field import Field
 from tests.story.server import Server
@@ -52,7 +55,6 @@ class Device:
     device_id: UUID
     key: DeviceKey
     gateway: HttpGateway
-    token: str
 
 
 @dataclass(slots=True)
@@ -110,30 +112,33 @@ class World:
     def terminal_of(self, person: Person) -> Device:
         """Enrol a person's own user terminal, at home."""
         if person.name not in self.terminals:
-            key = DeviceKey.at(self._keys / f"terminal-{person.name.lower()}.key")
+            key = DeviceKey.at(self.keys_of(person.name.lower()) / "terminal.key")
             made = person.door.post(
                 "/v1/devices",
                 kind="terminal",
                 public_key=key.public_hex,
                 label=f"{person.name}'s computer",
             )
-            token = person.door.token or ""
-            gateway = HttpGateway(self.server.url, token)
+            gateway = HttpGateway(self.server.url, self._signed_in(person).headers)
             device_id = UUID(made["device_id"])
-            self.terminals[person.name] = Device(device_id, key, gateway, token)
+            self.terminals[person.name] = Device(device_id, key, gateway)
         return self.terminals[person.name]
 
-    def machine(self, kind: str, role: str) -> Device:
-        """Enrol a dispenser, a point of sale or a personalising machine."""
+    def machine(self, kind: str) -> Device:
+        """Enrol a dispenser, a point of sale or a personalising machine, which signs
+        who it is."""
         if kind not in self.machines:
-            key = DeviceKey.at(self._keys / f"{kind}.key")
+            key = DeviceKey.at(self.keys_of(kind) / "device.key")
             made = self.operator.door.post(
                 "/v1/devices", kind=kind, public_key=key.public_hex, label=f"the {kind}"
             )
             device_id = UUID(made["device_id"])
-            token = self._token((role,), device_id=device_id)
-            gateway = HttpGateway(self.server.url, token)
-            self.machines[kind] = Device(device_id, key, gateway, token)
+            signing = SigningKey.made(self.keys_of(kind))
+            path = f"/v1/devices/{device_id}/signing-keys"
+            self.operator.door.post(path, jwk=signing.jwk)
+            who = signing.credentials(self.server.url, device_id)
+            gateway = HttpGateway(self.server.url, who)
+            self.machines[kind] = Device(device_id, key, gateway)
         return self.machines[kind]
 
     def card_of(self, person: Person) -> VirtualCard:
@@ -142,7 +147,7 @@ class World:
             path = self.folder / "cards" / f"{person.name.lower()}.json"
             path.parent.mkdir(parents=True, exist_ok=True)
             card = VirtualCard.blank(path=path)
-            maker = self.machine("personaliser", "personaliser")
+            maker = self.machine("personaliser")
             sealed = maker.gateway.personalisation(
                 card.uid, holder_id=person.party_id, profile=layout.PROFILE
             )
@@ -185,7 +190,7 @@ class World:
 
     def till(self) -> tuple[PointOfSale, CardReader]:
         """Return the shop's point of sale and its reader."""
-        device = self.machine("point_of_sale", "shop")
+        device = self.machine("point_of_sale")
         reader = self.reader_of(device)
         journal = Journal(self.folder / "journals" / "till")
         return PointOfSale(device.gateway, reader, journal), reader
@@ -196,9 +201,23 @@ class World:
         )
         return CardReader(device.gateway, bundle)
 
-    @property
-    def _keys(self) -> Path:
-        return self.folder / "keys"
+    def keys_of(self, name: str) -> Path:
+        """Return the folder in which a machine or a terminal keeps its keys."""
+        return self.folder / "keys" / name
+
+    def _signed_in(self, person: Person) -> PersonSession:
+        """Open an account for a person, who signs in at a terminal."""
+        invited = self.operator.door.post(
+            "/v1/invitations", party_id=str(person.party_id), roles=["buyer"]
+        )
+        name, password = f"{person.name.lower()}@example.org", secrets.token_urlsafe()
+        Door(self.server.url).post(
+            "/v1/sign-ups",
+            invitation=invited["invitation"],
+            login_name=name,
+            password=password,
+        )
+        return sign_in(self.server.url, name, password)
 
     def _token(self, roles: tuple[str, ...], **whom: UUID) -> str:
         body = {name: str(value) for name, value in whom.items()}

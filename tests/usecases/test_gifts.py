@@ -361,7 +361,7 @@ def test_what_is_handed_to_a_terminal_is_for_its_keeper(giving):
             device_id=device_id,
             kind=kind,
             keeper_id=BOB,
-            public_key="0" * 64,
+            public_key="09" * 32,
             label="",
             at=NOON,
             cause=CAUSE,

@@ -7,6 +7,7 @@ away never signed out.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 from collections.abc import Callable
@@ -20,7 +21,10 @@ from card_bridge.cli.kiosk import serve
 from card_bridge.cli.terminal import terminal
 from card_bridge.kiosk import SESSIONS, Keyboard, forget_all
 from card_bridge.virtual import VirtualCard
+from ledger.vocabulary.codes import Role
+from ledger_client import Client, PersonSession, Problem, sign_in
 from tests.api.callers import Caller
+from tests.api.signed_in import KETTLE, account
 from tests.card.bridge.stage import Stage
 
 Serve = Callable[..., str]
@@ -38,7 +42,7 @@ def kiosk(stage: Stage, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> S
         keyboard: type[Keyboard] = Keyboard,
     ) -> str:
         ours, theirs = os.pipe()
-        typed = [line if isinstance(line, str) else line.token or "" for line in lines]
+        typed = [each for line in lines for each in _typed(stage, line)]
         os.write(theirs, "".join(f"{line}\n" for line in typed).encode())
         if ends:
             os.close(theirs)
@@ -63,6 +67,16 @@ def kiosk(stage: Stage, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> S
     return serving
 
 
+def _typed(stage: Stage, line: str | Caller) -> list[str]:
+    """Return what is typed: a line, or a person's login name and password."""
+    if isinstance(line, str):
+        return [line]
+    name = f"{line.party_id}@example.org"
+    with contextlib.suppress(AssertionError):  # Or they have an account already.
+        account(stage.callers, line, name)
+    return [name, KETTLE]
+
+
 def _left(home: Path) -> list[Path]:
     return sorted(path for path in home.rglob("*") if path.is_file())
 
@@ -77,7 +91,7 @@ def test_a_person_records_a_ticket_and_nothing_of_theirs_is_left(
     said = kiosk(ada, "tickets", f"record {ticket_id}", "bye", card_file=place)
     assert "The ticket is on the card." in said
     assert "You are signed out." in said
-    assert str(ada.token) not in said
+    assert KETTLE not in said
     assert _left(tmp_path) == []
     assert stage.its.ledger.ticket(ticket_id).form.medium_uid == card.uid.hex()
 
@@ -123,6 +137,7 @@ def test_what_does_not_work_is_a_sentence_and_the_session_goes_on(
         "show-card",
         'record "',
         "--kiosk",
+        "sign-in somebody@example.org",
         f"download {'0' * 8}-0000-4000-8000-000000000000",
         "help",
         "bye",
@@ -134,6 +149,37 @@ def test_what_does_not_work_is_a_sentence_and_the_session_goes_on(
     assert _left(tmp_path) == []
 
 
+def test_a_wrong_password_lets_nobody_in_and_the_next_is_asked(
+    stage: Stage, kiosk: Serve, tmp_path: Path
+) -> None:
+    ada = stage.callers.person(Role.BUYER)
+    name = _typed(stage, ada)[0]
+    said = kiosk(name, "nine boats upon a hill", "", ada, "tickets", "bye")
+    assert "(wrong_password)" in said
+    assert said.count("You are signed out.") == 1
+    assert _left(tmp_path) == []
+
+
+def test_the_session_is_over_when_the_person_has_left(
+    stage: Stage, kiosk: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun: list[PersonSession] = []
+
+    def watched(*given: str) -> PersonSession:
+        begun.append(sign_in(*given))
+        return begun[-1]
+
+    monkeypatch.setattr("card_bridge.cli.sign_in.sign_in", watched)
+    kiosk(stage.callers.ben, "tickets", "bye")
+    (session,) = begun
+    with (
+        Client(stage.url, session.headers) as theirs,
+        pytest.raises(Problem) as no,
+    ):
+        theirs.get("/v1/me")
+    assert no.value.code == "unauthenticated"
+
+
 class NextPlease(Exception):
     """The next person was asked to sign in."""
 
@@ -143,11 +189,12 @@ class Alone(Keyboard):
 
     asked = False
 
-    def hidden(self) -> str:
-        if self.asked:
-            raise NextPlease
-        self.asked = True
-        return super().hidden()
+    def line(self, *, idle_s: float | None = None) -> str:
+        if idle_s is None:  # Whoever comes next is waited for as long as it takes.
+            if self.asked:
+                raise NextPlease
+            self.asked = True
+        return super().line(idle_s=idle_s)
 
 
 def test_who_walks_away_is_signed_out(
