@@ -116,6 +116,18 @@ def test_users_share_one_server_and_the_first_to_leave_leaves_it_to_the_others(
     assert not lives(pid)
 
 
+def test_what_is_waited_for_is_gone_when_the_waiting_is_over(folder):
+    left = user(folder)
+    assert left.stdout
+    assert left.stdout.readline() == b"added\n"
+    with EmbeddedPostgres(folder) as server:
+        pid = server_pid(server)
+    left.kill()
+    EmbeddedPostgres(folder).await_end()
+    assert not lives(pid)
+    left.communicate()
+
+
 def test_users_that_come_at_once_to_an_empty_folder_get_one_server(folder):
     users = [user(folder) for _ in range(4)]
     for each in users:

@@ -16,6 +16,7 @@ import click
 import psycopg
 from psycopg import sql
 
+from ledger.adapters.embedded_postgres import EmbeddedPostgres, EmbeddedPostgresError
 from tests.story import steps
 from tests.story.field import best_field
 from tests.story.server import ServerFailed
@@ -102,6 +103,11 @@ def _clear(folder: Path) -> None:
     mark = folder / ".made-by-demo"
     if folder.exists() and any(folder.iterdir()) and not mark.exists():
         raise click.ClickException(f"{folder} holds something else; name another one.")
+    # What a killed run left running ends by itself; its files are its own till then.
+    try:
+        EmbeddedPostgres(folder / "ledger" / "postgres").await_end()
+    except EmbeddedPostgresError:
+        raise click.ClickException(f"Another demo is running in {folder}.") from None
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True, exist_ok=True)
     mark.touch()

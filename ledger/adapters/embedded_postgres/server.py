@@ -6,7 +6,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -78,8 +78,18 @@ class EmbeddedPostgres:
             return
         os.close(self._using)
         self._using = None
+        self._await_end(unless=self._others_use_it)
+
+    def await_end(self) -> None:
+        """Wait until whoever uses the server has left, and it has stopped.
+
+        Raises EmbeddedPostgresError if they do not leave.
+        """
+        self._await_end(unless=lambda: False)
+
+    def _await_end(self, *, unless: Callable[[], bool]) -> None:
         deadline = time.monotonic() + STOP_TIMEOUT_S
-        while self._keeper_lives() and not self._others_use_it():
+        while self._keeper_lives() and not unless():
             if time.monotonic() > deadline:
                 raise EmbeddedPostgresError("The embedded PostgreSQL does not stop.")
             time.sleep(_PAUSE_S)
