@@ -353,7 +353,7 @@ def as_it_is(ticket):
     return taken
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(st.data())
 def test_whatever_is_asked_the_invariants_hold_and_replay_retells_the_story(data):
     ticket = a_ticket(**data.draw(TICKETS))
