@@ -1,8 +1,8 @@
 """A slice of `make fuzz`: every operation is asked something, with all checks.
 
 Bugs planted one at a time, each of which made it fail: a route that fails on an empty
-list; an answer with a member that the document does not name; a device key that no
-secret can be sealed to; a refusal in a form of its own.
+list; a null where the document promises a list; a device key that no secret can be
+sealed to; a refusal in a form that the document does not name.
 """
 
 from __future__ import annotations
