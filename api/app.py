@@ -17,7 +17,7 @@ from api.idempotency import Idempotency
 from api.lane import Lane
 from api.limits import Limits, Rate
 from api.log_lines import make_log
-from api.oauth import authorization, endpoints, refusals
+from api.oauth import authorization, endpoints, refusals, sign_in_page
 from api.oauth.assertions import Assertions
 from api.oauth.code_grants import (
     AUTHORIZATION_CODE,
@@ -163,6 +163,12 @@ def _routes(app: Flask, its: Installation) -> Document:
         ),
         authorization.blueprint(
             its.clients, its.consents, its.clock, base_url=its.settings.base_url
+        ),
+        sign_in_page.blueprint(
+            its.clients,
+            its.people,
+            its.clock,
+            has_provider=its.settings.oidc_issuer is not None,
         ),
         clients.blueprint(its.ledger, its.clients, its.clock),
         signing_keys.blueprint(its.ledger, its.signing_keys, its.tokens, its.clock),

@@ -100,6 +100,8 @@ ACCESS: Mapping[str, Who] = MappingProxyType(
         f"DELETE {_DEVICE}/signing-keys/<kid>": KEEPS_DEVICES,
         "POST /v1/invitations": OPERATOR,
         "POST /v1/sign-ups": PUBLIC,
+        "GET /oauth/sign-in": PUBLIC,
+        "POST /oauth/sign-in": PUBLIC,
         "GET /oauth/authorize": PEOPLE,
         "POST /oauth/authorize": PEOPLE,
         "POST /v1/clients": OPERATOR,

@@ -31,9 +31,11 @@ from ledger.clock import Clock, new_id
 from ledger.errors import Unknown
 from ledger.vocabulary.codes import Role
 
+SIGN_IN = "/oauth/sign-in"
+UNAUTHENTICATED = 401
 STATE_MAX = 500
 _CHALLENGE = re.compile(r"[A-Za-z0-9_-]{43}")  # SHA-256 in base64url.
-_ASKED = (
+ASKED = (
     *("response_type", "client_id", "redirect_uri", "scope", "state"),
     *("code_challenge", "code_challenge_method"),
 )
@@ -70,12 +72,22 @@ def blueprint(
     def back(asked: Asked, **says: str) -> Response:
         return _back(asked, {**says, "iss": base_url})
 
+    def sign_in_first(answer: Response) -> Response:
+        """Send who is not signed in to the page for that, which leads back here."""
+        if request.method == "GET" and answer.status_code == UNAUTHENTICATED:
+            query = request.query_string.decode("ascii", "replace")
+            there = {"Location": f"{SIGN_IN}?{query}"}
+            return shut_in(Response(status=303, headers=there))
+        return answer
+
+    routes.blueprint.after_request(sign_in_first)
+
     @routes.text(AUTHORIZE, "text/html")
     def ask() -> Response:
         """Ask the person who is signed in, on a page, whether a program may."""
         session = _session()
-        said = _once(request.args)
-        asked = _asked(clients, said)
+        said = once(request.args)
+        asked = asked_by(clients, said)
         try:
             roles = _roles(said, asked.client)
         except OAuthError as error:
@@ -85,17 +97,18 @@ def blueprint(
             name=asked.client.name,
             where=urlsplit(asked.redirect_uri).netloc,
             roles=sorted(roles),
-            said={name: said[name] for name in _ASKED if name in said},
+            said={name: said[name] for name in ASKED if name in said},
             token=csrf_token(session),
+            style=STYLE,
         )
-        return _shut_in(Response(page, mimetype="text/html"), asked.redirect_uri)
+        return shut_in(Response(page, mimetype="text/html"), asked.redirect_uri)
 
     @routes.form(AUTHORIZE, takes=ConsentForm)
     def answer() -> Response:
         """Send the person back to the program: with a code, or with his no."""
         _session()
-        said = _once(request.form)
-        asked = _asked(clients, said)
+        said = once(request.form)
+        asked = asked_by(clients, said)
         try:
             roles = _roles(said, asked.client)
         except OAuthError as error:
@@ -118,7 +131,7 @@ def blueprint(
     return routes.blueprint
 
 
-def _asked(clients: OAuthClients, said: Mapping[str, str]) -> Asked:
+def asked_by(clients: OAuthClients, said: Mapping[str, str]) -> Asked:
     """Return who asks and where the answer goes; nothing is redirected before."""
     try:
         client = clients.find(UUID(said.get("client_id", "")))
@@ -140,7 +153,7 @@ def _back(asked: Asked, says: Mapping[str, str]) -> Response:
     query = {**says, **({} if asked.state is None else {"state": asked.state})}
     joined = "&" if urlsplit(asked.redirect_uri).query else "?"
     there = f"{asked.redirect_uri}{joined}{urlencode(query)}"
-    return _shut_in(Response(status=303, headers={"Location": there}))
+    return shut_in(Response(status=303, headers={"Location": there}))
 
 
 def _session() -> str:
@@ -151,7 +164,7 @@ def _session() -> str:
     return session
 
 
-def _once(said: Any) -> dict[str, str]:
+def once(said: Any) -> dict[str, str]:
     if any(len(values) > 1 for _, values in said.lists()):
         raise BadFields(says="A parameter is sent more than once.")
     found: dict[str, str] = said.to_dict()
@@ -174,7 +187,7 @@ def _roles(said: Mapping[str, str], client: OAuthClient) -> frozenset[Role]:
     return frozenset(Role(name) for name in wanted)
 
 
-def _shut_in(answer: Response, redirect_uri: str | None = None) -> Response:
+def shut_in(answer: Response, redirect_uri: str | None = None) -> Response:
     """Let no frame hold the page, and its form lead nowhere else."""
     leads = "'self'"
     if redirect_uri is not None:  # A browser looks at where a form is sent on to.
@@ -189,17 +202,19 @@ def _shut_in(answer: Response, redirect_uri: str | None = None) -> Response:
     return answer
 
 
+STYLE = """
+  body { font: 16px/1.5 system-ui, sans-serif; max-width: 32rem; margin: 2rem auto;
+         padding: 0 1rem; }
+  button { font: inherit; padding: .5rem 1.5rem; margin-right: 1rem; }
+"""
+
 _PAGE = """\
 <!doctype html>
 <html lang="en">
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width">
 <title>May {{ name }} act for you?</title>
-<style>
-  body { font: 16px/1.5 system-ui, sans-serif; max-width: 32rem; margin: 2rem auto;
-         padding: 0 1rem; }
-  button { font: inherit; padding: .5rem 1.5rem; margin-right: 1rem; }
-</style>
+<style>{{ style }}</style>
 <h1>May {{ name }} act for you?</h1>
 <p>It asks to act for you for 30 days, as: <strong>{{ roles | join(", ") }}</strong>.
 You are sent back to <strong>{{ where }}</strong> then. Say yes only if you began this

@@ -30,7 +30,7 @@ SECRET_MAX = 64
 AWAY = timedelta(minutes=10)
 """So long may somebody be at the provider."""
 
-RETURN_TO_MAX = 500
+RETURN_TO_MAX = 2_000
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 import pytest
 
 from ledger.adapters.consents import CODE_LIFETIME, CONSENT_LIFETIME
-from tests.api.signed_in import BOATS, KETTLE, Page, account
+from tests.api.signed_in import ADA, BOATS, KETTLE, Page, account
 
 BACK = "https://wallet.example.org/back"
 HERE = "http://127.0.0.1/back"
@@ -253,7 +253,60 @@ def test_only_the_persons_own_page_says_yes(program, callers, client):
         "POST", "/oauth/authorize", data=asked(program), headers=bearer
     )
     assert said.refusal == (401, "unauthenticated")
-    assert look(program, Page(client.application)).status_code == 401
+    assert look(program, Page(client.application)).status_code == 303
+
+
+def sign_in(program, page, password=KETTLE, **changes):
+    """Send the page to sign in on, as a browser without scripts does."""
+    form = asked(program, **changes) | {"login_name": ADA, "password": password}
+    return page.call("POST", "/oauth/sign-in", data=form)
+
+
+def test_who_is_not_signed_in_does_so_on_the_way_and_comes_back(program, client):
+    page = Page(client.application)
+    there = look(program, page).headers["Location"]
+    path, query = there.split("?")
+    assert (path, parse_qs(query)["state"]) == ("/oauth/sign-in", ["s&1"])
+    shown = page.client.get(there, base_url=page.at)
+    assert shown.status_code == 200
+    assert "Wallet &lt;app&gt;" in shown.text
+    assert "frame-ancestors 'none'" in shown.headers["Content-Security-Policy"]
+    said = sign_in(program, page)
+    assert said.status == 303
+    back = page.client.get(said.headers["Location"], base_url=page.at)
+    assert back.status_code == 200
+    assert "May Wallet &lt;app&gt; act for you?" in back.text
+
+
+def test_a_wrong_password_is_said_on_the_page_and_is_not_shown_again(program, client):
+    page = Page(client.application)
+    shown = page.client.post(
+        "/oauth/sign-in",
+        data=asked(program) | {"login_name": ADA, "password": BOATS},
+        base_url=page.at,
+    )
+    assert shown.status_code == 403
+    assert "The login name or the password is wrong." in shown.text
+    assert BOATS not in shown.text
+    assert "Set-Cookie" not in shown.headers
+
+
+def test_another_site_signs_nobody_in_by_the_form(program, client):
+    page = Page(client.application, "https://tickets.example.org")
+    form = asked(program) | {"login_name": ADA, "password": KETTLE}
+    headers = {"Origin": "https://elsewhere.example", "Sec-Fetch-Site": "cross-site"}
+    said = page.call("POST", "/oauth/sign-in", data=form, headers=headers)
+    assert said.refusal == (403, "from_elsewhere")
+
+
+def test_the_page_to_sign_in_on_leads_to_no_client_that_is_not_registered(
+    program, client
+):
+    page = Page(client.application)
+    wrong = {"redirect_uri": "https://elsewhere.example/back"}
+    assert sign_in(program, page, **wrong).refusal == (422, "malformed")
+    query = urlencode(asked(program, **wrong))
+    assert page.call("GET", f"/oauth/sign-in?{query}").refusal == (422, "malformed")
 
 
 def test_another_password_an_erasure_or_the_clients_end_ends_it(program, callers):

@@ -4,6 +4,8 @@ Planted and caught: a nonce that is not looked at; a departure that opens twice;
 token's issuer that may be any; keys that are never fetched anew; a return to `//host`.
 """
 
+import re
+from html import unescape
 from urllib.parse import urlencode
 
 import pytest
@@ -87,6 +89,29 @@ def test_who_was_invited_opens_an_account_and_signs_in_without_a_password(
     assert {"Secure", "HttpOnly", "SameSite=Lax"} <= set(session.split("; "))
     assert mine(page) == str(callers.ada.party_id)
     assert page.call("GET", "/v1/me").json["roles"] == ["buyer"]
+
+
+def test_who_comes_for_a_program_may_sign_in_elsewhere_and_comes_back_to_it(
+    linked, page, callers, provider
+):
+    where = "https://wallet.example.org/back"
+    made = callers.operator.post(
+        "/v1/clients", name="Wallet", redirect_uris=[where], roles=["buyer"]
+    )
+    asked = {
+        "client_id": made.json["client_id"],
+        "redirect_uri": where,
+        "response_type": "code",
+        "state": "s" * 500,
+        "code_challenge": "c" * 43,
+        "code_challenge_method": "S256",
+    }
+    shown = page.client.get(f"/oauth/sign-in?{urlencode(asked)}", base_url=page.at).text
+    (link,) = re.findall(r'href="([^"]+)"', shown)
+    left = page.call("GET", unescape(link)).headers["Location"]
+    there = come_back(page, provider, left).headers["Location"]
+    assert there.startswith("/oauth/authorize?")
+    assert "May Wallet act for you?" in page.client.get(there, base_url=page.at).text
 
 
 def test_who_was_not_invited_comes_in_nowhere(linked, page, provider):
