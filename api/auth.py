@@ -104,6 +104,8 @@ ACCESS: Mapping[str, Who] = MappingProxyType(
         "POST /oauth/sign-in": PUBLIC,
         "GET /oauth/authorize": PEOPLE,
         "POST /oauth/authorize": PEOPLE,
+        "GET /v1/me/consents": PEOPLE,
+        "DELETE /v1/me/consents/<uuid:consent_id>": PEOPLE,
         "POST /v1/clients": OPERATOR,
         "GET /v1/clients": OPERATOR,
         "DELETE /v1/clients/<uuid:client_id>": OPERATOR,

@@ -27,6 +27,7 @@ from ledger.vocabulary.codes import Role
 RANDOM_BYTES = 32
 CODE_LIFETIME = timedelta(seconds=60)
 CONSENT_LIFETIME = timedelta(days=30)
+LISTED_MAX = 200
 
 _VERIFIER = re.compile(r"[A-Za-z0-9._~-]{43,128}")  # RFC 7636 section 4.1.
 
@@ -156,6 +157,35 @@ class Consents:
             ).fetchone()
             if row is not None:
                 _end(cursor, row["consent_id"], at)
+
+    def of_party(self, party_id: UUID, *, at: datetime) -> list[dict[str, Any]]:
+        """Return what a person lets programs do: the rows, with the programs' names.
+
+        The latest first, `LISTED_MAX` at most.
+        """
+        with self._datastore.get_connection() as connection:
+            rows = connection.execute(
+                "SELECT c.consent_id, c.client_id, k.name, c.roles, c.created_at,"
+                " c.expires_at FROM oauth_consents c"
+                " JOIN oauth_clients k USING (client_id)"
+                " WHERE c.party_id = %s AND c.expires_at > %s"
+                " ORDER BY c.created_at DESC, c.consent_id LIMIT %s",
+                (party_id, at, LISTED_MAX),
+            ).fetchall()
+        return [dict(row) for row in rows]
+
+    def end(self, consent_id: UUID, *, party_id: UUID, at: datetime) -> bool:
+        """End a person's consent and all it gave; say whether it was there."""
+        with self._datastore.transaction(commit=True) as cursor:
+            row = cursor.execute(
+                "SELECT FROM oauth_consents WHERE consent_id = %s AND party_id = %s"
+                " FOR UPDATE",
+                (consent_id, party_id),
+            ).fetchone()
+            if row is None:
+                return False
+            _end(cursor, consent_id, at)
+            return True
 
     def stands(self, consent_id: UUID) -> bool:
         """Say whether a consent was not ended meanwhile."""

@@ -10,12 +10,13 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 
 from api.app import create_app
 from api.auth import ACCESS, PUBLIC
+from ledger.adapters.consents import Consent
 from ledger.usecases.accounts import E_MONEY
 from ledger.vocabulary.codes import Role
 from ledger.vocabulary.ids import account_id
@@ -186,6 +187,7 @@ def place(callers: Callers) -> Place:
         "evidence_id": evidence.json["evidence_id"],
         "device_id": str(terminal.device_id),
         "subscription_id": hook.json["subscription_id"],
+        "consent_id": consented(callers),
         "party_id": str(callers.ada.party_id),
         "account_id": (purse := purse_of(callers.ada)),
         "account": purse,
@@ -211,6 +213,26 @@ def place(callers: Callers) -> Place:
 def purse_of(who: Caller) -> str:
     assert who.party_id is not None
     return str(account_id(who.party_id, E_MONEY, "EUR"))
+
+
+def consented(callers: Callers) -> str:
+    """Ada lets a program act for her."""
+    client = callers.operator.post(
+        "/v1/clients",
+        name="Wallet",
+        redirect_uris=["https://wallet.example.org/back"],
+        roles=["buyer"],
+    )
+    assert callers.ada.party_id is not None
+    consent = Consent(
+        consent_id=uuid4(),
+        client_id=UUID(client.json["client_id"]),
+        party_id=callers.ada.party_id,
+        roles=frozenset({Role.BUYER}),
+    )
+    at = callers.its.clock.now()
+    callers.its.consents.give(consent, redirect_uri="", challenge="", at=at)
+    return str(consent.consent_id)
 
 
 def bought(callers: Callers) -> Said:
@@ -261,6 +283,11 @@ _REQUEST = f"{_TICKET}/modification-requests/<uuid:request_id>"
 # What a stranger in the right role is told, who asks for what is Ada's by its true id.
 STRANGERS: dict[str, Any] = {
     "DELETE /v1/clients/<uuid:client_id>": OPERATORS,
+    "DELETE /v1/me/consents/<uuid:consent_id>": {
+        Role.BUYER: NOT_THERE,
+        Role.ISSUER: NOT_THERE,
+        Role.SHOP: ALONE,
+    },
     "GET /problems/<code>": ALL,
     "GET /v1/log/receipts/<int:position>": ALL,
     "GET /log/tile/<level>/<path:tile>": ALL,

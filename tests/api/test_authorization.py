@@ -326,6 +326,21 @@ def test_another_password_an_erasure_or_the_clients_end_ends_it(program, callers
     assert callers.ada.get("/v1/me").status == 200  # A token of her own stays.
 
 
+def test_a_person_sees_which_programs_act_for_him_and_takes_it_back(program, callers):
+    given = redeem(program, code(program)).json
+    (told,) = program.page.call("GET", "/v1/me/consents").json["consents"]
+    assert (told["client_id"], told["name"]) == (program.id, "Wallet <app>")
+    assert told["roles"] == ["buyer"]
+    where = f"/v1/me/consents/{told['consent_id']}"
+    assert callers.ben.call("DELETE", where).refusal == (404, "unknown")
+    assert opens(program, given["access_token"]).status == 200
+    assert program.page.call("DELETE", where).status == 204
+    assert opens(program, given["access_token"]).status == 401
+    assert over(renew(program, given["refresh_token"]))
+    assert program.page.call("GET", "/v1/me/consents").json == {"consents": []}
+    assert program.page.call("DELETE", where).refusal == (404, "unknown")
+
+
 def test_an_erased_persons_consents_are_gone(program, callers, installation):
     given = redeem(program, code(program)).json
     where = f"/v1/parties/{callers.ada.party_id}"
