@@ -57,21 +57,21 @@ class Server:
     def call(
         self, method: str, path: str, token: str, body: Any = None, **headers: str
     ):
-        connection = HTTPConnection("127.0.0.1", self.port, timeout=START_S)
-        connection.request(
-            method,
-            path,
-            body=json.dumps(body) if body is not None else None,
-            headers={
-                "Authorization": f"Bearer {token}",
-                "Content-Type": "application/json",
-                **headers,
-            },
-        )
-        answer = connection.getresponse()
-        said = json.loads(answer.read())
-        connection.close()
-        return answer, said
+        with closing(
+            HTTPConnection("127.0.0.1", self.port, timeout=START_S)
+        ) as connection:
+            connection.request(
+                method,
+                path,
+                body=json.dumps(body) if body is not None else None,
+                headers={
+                    "Authorization": f"Bearer {token}",
+                    "Content-Type": "application/json",
+                    **headers,
+                },
+            )
+            with connection.getresponse() as answer:
+                return answer, json.loads(answer.read())
 
     def children(self, what: str) -> list[int]:
         listed = subprocess.run(
